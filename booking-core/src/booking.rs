@@ -1,0 +1,299 @@
+//! A booking's life: held → confirmed → cancelled, or held → expired or released.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    id::{BookingId, EventId, SessionId, TicketId, TransactionId, UserId},
+    money::Money,
+    seats::{SeatIndex, SeatStatus},
+    time::Timestamp,
+};
+
+mod judge;
+mod life;
+
+pub use judge::{
+    SeatsFor, Standings, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, settles_earlier,
+};
+pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
+
+/// Where a booking stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BookingState {
+    /// Its seats are held until the deadline. Shown as `reserved`.
+    #[serde(rename = "reserved")]
+    Held,
+    /// Its seats are sold.
+    Confirmed,
+    /// It was confirmed and then cancelled.
+    Cancelled,
+    /// Its hold ran out.
+    Expired,
+    /// Its owner gave the seats back.
+    Released,
+}
+
+/// A booking as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Booking {
+    /// Its id, made from the user and the idempotency key: see [`booking_id`].
+    pub booking_id: BookingId,
+    /// Of which event.
+    pub event_id: EventId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Under which admission.
+    pub session: SessionId,
+    /// Its seats, in the order asked.
+    pub seats: Vec<SeatIndex>,
+    /// Where it stands.
+    pub state: BookingState,
+    /// What it costs.
+    pub total: Money,
+    /// When the hold runs out, or ran out.
+    pub expires_at: Timestamp,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was confirmed, cancelled, released or marked expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// What paid for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionId>,
+    /// What was given back on cancelling, in minor units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<i64>,
+    /// SHA-256 of the request that made it: the same idempotency key with another request is refused.
+    pub fingerprint: Digest,
+}
+
+/// The booking that `user`'s request with `idempotency_key` makes: the same on every gateway, before and after a crash.
+pub fn booking_id(user: &UserId, idempotency_key: &str) -> BookingId {
+    let digest = Digest::of(&[b"weir/booking/v1", user.as_str().as_bytes(), &[0], idempotency_key.as_bytes()]);
+    BookingId::from_bytes(first_16(&digest))
+}
+
+/// The ticket of one seat of a booking.
+pub fn ticket_id(booking: &BookingId, seat: SeatIndex) -> TicketId {
+    let digest = Digest::of(&[b"weir/ticket/v1", booking.as_str().as_bytes(), &[0], &seat.0.to_le_bytes()]);
+    TicketId::from_bytes(first_16(&digest))
+}
+
+fn first_16(digest: &Digest) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.0[..16]);
+    bytes
+}
+
+/// A claim of seats, chosen and priced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimSeats {
+    /// The booking to make.
+    pub booking: BookingId,
+    /// Of which event.
+    pub event: EventId,
+    /// Whose.
+    pub user: UserId,
+    /// Under which admission.
+    pub session: SessionId,
+    /// Which; at least one, none twice.
+    pub seats: Vec<SeatIndex>,
+    /// What they cost.
+    pub total: Money,
+    /// The hold's deadline.
+    pub until: Timestamp,
+    /// The most seats of live holds and bookings of this session, and of this user in this event.
+    pub max_seats: u32,
+    /// SHA-256 of the request.
+    pub fingerprint: Digest,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// Held, now or by an earlier try of the same request; in whatever state it is by now.
+    Held(Booking),
+    /// The idempotency key belongs to another request.
+    KeyReused,
+    /// These seats are taken.
+    Unavailable(Vec<SeatIndex>),
+    /// It would exceed the limit of seats.
+    TooManySeats,
+    /// The session has a confirmed booking: its admission is over.
+    SessionOver,
+}
+
+/// A confirmation whose payment is authorised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmSeats {
+    /// Which booking.
+    pub booking: BookingId,
+    /// Whose it must be.
+    pub user: UserId,
+    /// What pays for it.
+    pub transaction: TransactionId,
+}
+
+/// What became of a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// Confirmed, now or earlier.
+    Confirmed(Booking),
+    /// The hold had run out and somebody has one of its seats, or it had been given back or cancelled.
+    Gone(Booking),
+    /// There is no such booking of this user.
+    Unknown,
+}
+
+/// Held seats given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Which booking.
+    pub booking: BookingId,
+    /// Whose it must be.
+    pub user: UserId,
+}
+
+/// What became of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// Given back, now or earlier, or run out before.
+    Released(Booking),
+    /// It is confirmed or cancelled; there is nothing to give back.
+    NotHeld(Booking),
+    /// There is no such booking of this user.
+    Unknown,
+}
+
+/// What became of a cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Cancelled, now or earlier.
+    Cancelled(Booking),
+    /// It never was confirmed.
+    NotConfirmed(Booking),
+    /// There is no such booking of this user.
+    Unknown,
+}
+
+/// What live maps should show after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatChanges {
+    /// Of which event.
+    pub event_id: EventId,
+    /// The event's seat version after it: one more than before it.
+    pub version: u64,
+    /// Seats and what they are now.
+    pub changes: Vec<(SeatIndex, SeatStatus)>,
+}
+
+/// An event's sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Seats in live holds.
+    pub held: u64,
+    /// Seats booked.
+    pub booked: u64,
+    /// Sessions with a live hold (not yet a booking).
+    pub holding_sessions: u64,
+}
+
+/// Where a payment stands at its provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentStatus {
+    /// Made, nothing set aside.
+    Created,
+    /// Set aside.
+    Authorised,
+    /// Taken.
+    Captured,
+    /// Given back before it was taken.
+    Voided,
+    /// Refused.
+    Declined,
+}
+
+/// What was done about a booking's money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentStep {
+    /// The provider is about to be asked to set the amount aside: written first, so that no money is forgotten
+    /// whatever happens next (invariant 9).
+    Asked,
+    /// The provider set the amount aside.
+    Authorised,
+    /// The provider refused, or has another amount; nothing is set aside.
+    Declined,
+    /// The amount was taken.
+    Captured,
+    /// The amount is to be given back, because the seats could not be confirmed.
+    VoidDue,
+    /// It was given back.
+    Voided,
+}
+
+impl PaymentStep {
+    /// Whether nothing is left to do about the money after it.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Declined | Self::Captured | Self::Voided)
+    }
+}
+
+/// One row of the append-only trail of payment acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentAct {
+    /// For which booking.
+    pub booking: BookingId,
+    /// From which payment.
+    pub transaction: TransactionId,
+    /// What was done.
+    pub step: PaymentStep,
+    /// How much.
+    pub amount: Money,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One row of an event's audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Its number, rising; 0 when it is to be recorded.
+    #[serde(default)]
+    pub number: u64,
+    /// The command that did it, by its id.
+    pub command: String,
+    /// Of which event.
+    pub event_id: EventId,
+    /// Who: the operator key's name.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// What, in the command's words.
+    pub action: String,
+    /// What was before.
+    pub before: serde_json::Value,
+    /// What is now.
+    pub after: serde_json::Value,
+}
+
+/// One row of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboxRow {
+    /// Its number, rising.
+    pub number: u64,
+    /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`.
+    pub kind: String,
+    /// The booking as it is after it.
+    pub booking: Booking,
+    /// When.
+    pub at: Timestamp,
+}

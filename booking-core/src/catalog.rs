@@ -1,0 +1,232 @@
+//! Events and venues, as operators describe them and everybody browses them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{EventId, VenueId},
+    money::{Currency, MAX_AMOUNT_MINOR, Money},
+    seats::{SeatIndex, SeatMap},
+    time::Timestamp,
+};
+
+mod location;
+
+pub use location::{InvalidLocation, Location, MAX_CITY_CHARS, Point};
+
+/// The longest title or venue name, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 5_000;
+/// The longest address of a venue, in characters.
+pub const MAX_ADDRESS_CHARS: usize = 300;
+/// The longest address of a picture, in bytes.
+pub const MAX_URL_BYTES: usize = 2_048;
+
+/// A venue: a hall and its seats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the name that JSON has, and every other type of ours"
+)]
+pub struct Venue {
+    /// Its id.
+    pub venue_id: VenueId,
+    /// What people call it.
+    pub name: String,
+    /// Street and number, one line.
+    pub address: String,
+    /// Where it is.
+    pub location: Location,
+    /// Its seats.
+    pub seat_map: SeatMap,
+}
+
+/// Why a venue is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidVenue {
+    /// No name, or one that can't stand on a page.
+    #[error("name must be 1 to {MAX_TITLE_CHARS} characters on one line")]
+    Name,
+    /// An address that can't stand on a page.
+    #[error("address must be at most {MAX_ADDRESS_CHARS} characters on one line")]
+    Address,
+    /// A place that is nowhere.
+    #[error("location: {0}")]
+    Location(#[from] InvalidLocation),
+}
+
+impl Venue {
+    /// Holds everything but the seat map, which can't be made wrong, to its limits.
+    ///
+    /// # Errors
+    /// The first thing that is outside them.
+    pub fn check(&self) -> Result<(), InvalidVenue> {
+        if !is_line(&self.name, 1, MAX_TITLE_CHARS) {
+            return Err(InvalidVenue::Name);
+        }
+        if !is_line(&self.address, 0, MAX_ADDRESS_CHARS) {
+            return Err(InvalidVenue::Address);
+        }
+        Ok(self.location.check()?)
+    }
+}
+
+/// An event: one show in one venue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the name that JSON has, and every other type of ours"
+)]
+pub struct Event {
+    /// Its id.
+    pub event_id: EventId,
+    /// What is on.
+    pub title: String,
+    /// In a few sentences.
+    pub description: String,
+    /// A picture's address, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    /// Where.
+    pub venue_id: VenueId,
+    /// When it begins. From then on nothing is sold.
+    pub starts_at: Timestamp,
+    /// What its prices are in.
+    pub currency: Currency,
+    /// The price of a seat in each category of the seat map, in minor units.
+    pub prices: BTreeMap<String, i64>,
+}
+
+/// Why an event is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEvent {
+    /// Another venue than the one it names.
+    #[error("the event is in venue {0}, which is not this one")]
+    OtherVenue(VenueId),
+    /// No title, or one that can't stand on a page.
+    #[error("title must be 1 to {MAX_TITLE_CHARS} characters on one line")]
+    Title,
+    /// Too much text.
+    #[error("description must be at most {MAX_DESCRIPTION_CHARS} characters")]
+    Description,
+    /// Not the address of a picture.
+    #[error("thumbnail must be an http or https address of at most {MAX_URL_BYTES} bytes")]
+    Thumbnail,
+    /// A category of the seat map without a price.
+    #[error("prices has no price for category '{0}' of the venue")]
+    NoPrice(String),
+    /// A price for a category that the seat map does not have.
+    #[error("prices has a price for '{0}', which is no category of the venue")]
+    UnknownCategory(String),
+    /// A price outside its limits.
+    #[error(
+        "the price for category '{category}' is {price}; it must be 0 to {MAX_AMOUNT_MINOR} minor units"
+    )]
+    Price {
+        /// Of which category.
+        category: String,
+        /// What was asked.
+        price: i64,
+    },
+}
+
+impl Event {
+    /// Holds the event to its limits, and its prices to the categories of `venue`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self, venue: &Venue) -> Result<(), InvalidEvent> {
+        if self.venue_id != venue.venue_id {
+            return Err(InvalidEvent::OtherVenue(self.venue_id.clone()));
+        }
+        if !is_line(&self.title, 1, MAX_TITLE_CHARS) {
+            return Err(InvalidEvent::Title);
+        }
+        if self.description.chars().count() > MAX_DESCRIPTION_CHARS {
+            return Err(InvalidEvent::Description);
+        }
+        if self
+            .thumbnail
+            .as_deref()
+            .is_some_and(|address| !is_web_address(address))
+        {
+            return Err(InvalidEvent::Thumbnail);
+        }
+        for category in venue.seat_map.categories() {
+            if !self.prices.contains_key(&*category.name) {
+                return Err(InvalidEvent::NoPrice(category.name.to_string()));
+            }
+        }
+        for (category, price) in &self.prices {
+            if venue.seat_map.category(category).is_none() {
+                return Err(InvalidEvent::UnknownCategory(category.clone()));
+            }
+            if !(0..=MAX_AMOUNT_MINOR).contains(price) {
+                return Err(InvalidEvent::Price {
+                    category: category.clone(),
+                    price: *price,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What `seat` costs. `None` if `map` has no such seat, or the event no price for its category (which
+    /// [`Self::check`] rules out).
+    pub fn price(&self, map: &SeatMap, seat: SeatIndex) -> Option<Money> {
+        let amount = *self.prices.get(&*map.seat(seat)?.category)?;
+        Some(Money {
+            amount,
+            currency: self.currency,
+        })
+    }
+
+    /// What `seats` cost together. `None` if one of them has no price (see [`Self::price`]), or if the sum is more than
+    /// an amount can be ([`MAX_AMOUNT_MINOR`]).
+    pub fn total(&self, map: &SeatMap, seats: &[SeatIndex]) -> Option<Money> {
+        let amount = seats.iter().try_fold(0_i64, |sum, seat| {
+            let sum = sum.checked_add(self.price(map, *seat)?.amount)?;
+            (0..=MAX_AMOUNT_MINOR).contains(&sum).then_some(sum)
+        })?;
+        Some(Money {
+            amount,
+            currency: self.currency,
+        })
+    }
+}
+
+/// Whether `text` is one line of `min` to `max` characters, more than spaces unless it may be empty.
+fn is_line(text: &str, min: usize, max: usize) -> bool {
+    text.trim().chars().count() >= min
+        && text.chars().count() <= max
+        && !text.chars().any(char::is_control)
+}
+
+/// Whether `address` is an absolute `http` or `https` URL that a page can show: with a host, without a user, without
+/// characters that a URL has only escaped.
+fn is_web_address(address: &str) -> bool {
+    let scheme = |name: &str| {
+        address
+            .get(..name.len())
+            .filter(|start| start.eq_ignore_ascii_case(name))
+    };
+    let Some(scheme) = scheme("https://").or_else(|| scheme("http://")) else {
+        return false;
+    };
+    let rest = &address[scheme.len()..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host = authority.split(':').next().unwrap_or("");
+    address.len() <= MAX_URL_BYTES
+        && !authority.contains('@')
+        && (!host.is_empty())
+        && !address
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(c))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The catalog: venues and events, for browsing and for the rules.
+//!
+//! Contract (suite: [`contract`]): a write that was answered survives a restart and is seen by every later read.
+//! Writes of the same thing twice are one. A venue's seat map never changes under an id.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::PortResult;
+use crate::{
+    catalog::{Event, Venue},
+    id::{EventId, VenueId},
+    time::Timestamp,
+};
+
+#[cfg(feature = "contracts")]
+pub mod contract;
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, now or since an earlier time with the same content.
+    Done,
+    /// The id is taken by something else.
+    Conflict,
+}
+
+/// Reading the catalog.
+#[async_trait]
+pub trait CatalogReader: Send + Sync {
+    /// A venue with its whole seat map.
+    async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>>;
+
+    /// An event.
+    async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>>;
+
+    /// Up to `max` events that start at or after `from`, soonest first; `after` continues behind that (start, id).
+    async fn events(
+        &self,
+        from: Timestamp,
+        after: Option<(Timestamp, EventId)>,
+        max: usize,
+    ) -> PortResult<Vec<Arc<Event>>>;
+}
+
+/// Reading and writing the catalog.
+#[async_trait]
+pub trait Catalog: CatalogReader {
+    /// Adds a venue.
+    async fn put_venue(&self, venue: &Venue) -> PortResult<Put>;
+
+    /// Adds an event.
+    async fn put_event(&self, event: &Event) -> PortResult<Put>;
+}

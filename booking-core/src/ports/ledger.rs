@@ -1,0 +1,116 @@
+//! The ledger: whose seats they are. What it says stands; everything else is a copy.
+//!
+//! Contract (suite: [`contract`]):
+//! - Each verb is one transaction, safe to repeat, and what it answered survives a restart (invariant 3).
+//! - A seat of an event belongs to at most one live hold or booking (invariant 1); a claim is all its seats or none
+//!   (invariant 2). A live hold is one whose deadline is after `now`; a claim takes over seats of holds that are not.
+//! - Live holds and bookings of one session, and of one user in one event, never exceed the claim's `max_seats`.
+//! - A change of a booking, its seats' new version and its outbox row are written together or not at all.
+//! - In a batch, earlier claims come first.
+
+use async_trait::async_trait;
+
+use super::PortResult;
+use crate::{
+    booking::{
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
+        Released, SeatChanges, Totals,
+    },
+    digest::Digest,
+    holds::SeatClaim,
+    id::{BookingId, EventId, UserId},
+    seats::SeatStatus,
+    time::Timestamp,
+};
+
+#[cfg(feature = "contracts")]
+pub mod contract;
+
+/// A batch's answers, one each and in order, and what it changed on the seat maps.
+#[derive(Debug, Clone, Default)]
+pub struct Applied<T> {
+    /// One answer for each of the batch.
+    pub answers: Vec<T>,
+    /// What live maps should show, for each event touched.
+    pub seats: Vec<SeatChanges>,
+}
+
+/// An event's seats as the ledger has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SeatStates {
+    /// Rises with every change of the event's seats.
+    pub version: u64,
+    /// The seats that are not available, by index.
+    pub taken: Vec<(crate::seats::SeatIndex, SeatStatus)>,
+}
+
+/// Reading the ledger.
+#[async_trait]
+pub trait LedgerReader: Send + Sync {
+    /// A booking, whatever its state.
+    async fn booking(&self, booking: &BookingId) -> PortResult<Option<Booking>>;
+
+    /// Up to `max` of a user's bookings, newest first; `before` continues behind that booking.
+    async fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>>;
+
+    /// The event's seats.
+    async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates>;
+
+    /// Seats held (live at `now`) and booked, and how many sessions hold or have booked.
+    async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals>;
+
+    /// Up to `max` entries of the event's audit trail, newest first; `before` continues behind that number.
+    async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>>;
+
+    /// The payment acts of a booking, oldest first.
+    async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>>;
+}
+
+/// Reading and writing the ledger.
+#[async_trait]
+pub trait Ledger: LedgerReader {
+    /// Holds seats.
+    async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>>;
+
+    /// Confirms bookings whose payment is authorised. A hold past its deadline is still confirmed while nobody took
+    /// any of its seats.
+    async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
+
+    /// Gives held seats back.
+    async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>>;
+
+    /// Marks up to `max` holds whose deadline has passed as expired, so that screens learn of it.
+    async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>>;
+
+    /// Cancels a confirmed booking; its seats are free.
+    async fn cancel(&self, booking: &BookingId, user: &UserId, refund: i64, now: Timestamp)
+    -> PortResult<Applied<Cancelled>>;
+
+    /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
+
+    /// Adds to the append-only trail of payment acts. The same step of the same booking and transaction twice is one
+    /// row, as it was recorded first.
+    async fn record_payment(&self, act: &PaymentAct) -> PortResult<()>;
+
+    /// Up to `max` payments that were asked for at or before `until` and have no end yet, oldest first: the
+    /// [`PaymentStep::Asked`] of each booking and transaction without a step that
+    /// [is an end](crate::booking::PaymentStep::is_end). What a finaliser that died, or a provider that did not
+    /// answer, left behind.
+    ///
+    /// [`PaymentStep::Asked`]: crate::booking::PaymentStep::Asked
+    async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>>;
+
+    /// Adds to the event's audit trail. The same `command` twice is one row.
+    async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()>;
+
+    /// Up to `max` outbox rows that are not yet published, oldest first.
+    async fn outbox(&self, max: usize) -> PortResult<Vec<OutboxRow>>;
+
+    /// Notes that the outbox is published up to and with `number`.
+    async fn outbox_published(&self, number: u64) -> PortResult<()>;
+
+    /// The last link of the event's seed chain: keeps `candidate` unless one is kept, and answers the kept one. It is
+    /// a secret until the draw reveals it.
+    async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest>;
+}
