@@ -1,0 +1,138 @@
+//! The ledger in memory.
+
+mod books;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use booking_core::{
+    booking::{
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
+        Released, Totals,
+    },
+    digest::Digest,
+    holds::SeatClaim,
+    id::{BookingId, EventId, UserId},
+    ports::{
+        PortResult,
+        ledger::{Applied, Ledger, LedgerReader, SeatStates},
+    },
+    time::Timestamp,
+};
+
+use self::books::{Books, Touched};
+use super::locked;
+
+/// A ledger in memory; its clones share it. It keeps everything it is told, as a ledger does.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLedger(Arc<Mutex<Books>>);
+
+impl MemoryLedger {
+    /// One transaction: nobody sees the books in between.
+    fn apply<T>(&self, act: impl FnOnce(&mut Books, &mut Touched) -> Vec<T>) -> Applied<T> {
+        let mut books = locked(&self.0);
+        let mut touched = Touched::default();
+        let answers = act(&mut books, &mut touched);
+        Applied { answers, seats: books.number(touched) }
+    }
+}
+
+#[async_trait]
+impl LedgerReader for MemoryLedger {
+    async fn booking(&self, booking: &BookingId) -> PortResult<Option<Booking>> {
+        Ok(locked(&self.0).booking(booking).cloned())
+    }
+
+    async fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        Ok(locked(&self.0).bookings_of(user, before, max))
+    }
+
+    async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates> {
+        Ok(locked(&self.0).seat_states(event))
+    }
+
+    async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
+        Ok(locked(&self.0).totals(event, now))
+    }
+
+    async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
+        let books = locked(&self.0);
+        let trail = books.audit.iter().rev().filter(|entry| entry.event_id == *event);
+        Ok(trail.filter(|entry| before.is_none_or(|before| entry.number < before)).take(max).cloned().collect())
+    }
+
+    async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
+        Ok(locked(&self.0).payments.get(booking).cloned().unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|claim| books.claim(claim, now, touched)).collect()))
+    }
+
+    async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.confirm(ask, now, touched)).collect()))
+    }
+
+    async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.release(ask, now, touched)).collect()))
+    }
+
+    async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
+        Ok(self.apply(|books, touched| books.expire(now, max, touched)))
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingId,
+        user: &UserId,
+        refund: i64,
+        now: Timestamp,
+    ) -> PortResult<Applied<Cancelled>> {
+        Ok(self.apply(|books, touched| vec![books.cancel(booking, user, refund, now, touched)]))
+    }
+
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        Ok(locked(&self.0).live_claims(event, now))
+    }
+
+    async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
+        let mut books = locked(&self.0);
+        let acts = books.payments.entry(act.booking.clone()).or_default();
+        if !acts.iter().any(|kept| (&kept.transaction, kept.step) == (&act.transaction, act.step)) {
+            acts.push(act.clone());
+        }
+        Ok(())
+    }
+
+    async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
+        Ok(locked(&self.0).unsettled_payments(until, max))
+    }
+
+    async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {
+        let mut books = locked(&self.0);
+        if books.audited.insert((entry.event_id.clone(), entry.command.clone())) {
+            let number = books.audit.len() as u64 + 1;
+            books.audit.push(AuditEntry { number, ..entry.clone() });
+        }
+        Ok(())
+    }
+
+    async fn outbox(&self, max: usize) -> PortResult<Vec<OutboxRow>> {
+        Ok(locked(&self.0).outbox.iter().take(max).cloned().collect())
+    }
+
+    async fn outbox_published(&self, number: u64) -> PortResult<()> {
+        let mut books = locked(&self.0);
+        while books.outbox.front().is_some_and(|row| row.number <= number) {
+            books.outbox.pop_front();
+        }
+        Ok(())
+    }
+
+    async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {
+        Ok(*locked(&self.0).chain_ends.entry(event.clone()).or_insert(candidate))
+    }
+}

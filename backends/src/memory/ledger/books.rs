@@ -1,0 +1,259 @@
+//! What the ledger in memory keeps, and how each verb changes it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use booking_core::{
+    booking::{
+        AuditEntry, Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, judge_cancel, judge_claim,
+        judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
+    },
+    digest::Digest,
+    holds::SeatClaim,
+    id::{BookingId, EventId, SessionId, UserId},
+    ports::ledger::SeatStates,
+    seats::{SeatIndex, SeatStatus},
+    time::Timestamp,
+};
+
+/// Seats that a transaction changed, and what they are after it.
+#[derive(Debug, Default)]
+pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
+
+/// Everything the ledger knows.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    rows: HashMap<BookingId, Row>,
+    /// In the order made.
+    of_user: HashMap<UserId, Vec<BookingId>>,
+    of_session: HashMap<SessionId, Vec<BookingId>>,
+    halls: HashMap<EventId, Hall>,
+    /// Holds that are not settled, soonest deadline first.
+    deadlines: BTreeSet<(Timestamp, BookingId)>,
+    pub(super) outbox: VecDeque<OutboxRow>,
+    outbox_rows: u64,
+    pub(super) audit: Vec<AuditEntry>,
+    pub(super) audited: HashSet<(EventId, String)>,
+    pub(super) payments: HashMap<BookingId, Vec<PaymentAct>>,
+    pub(super) chain_ends: HashMap<EventId, Digest>,
+}
+
+#[derive(Debug)]
+struct Row {
+    booking: Booking,
+    /// Of the claim that made it.
+    max_seats: u32,
+}
+
+#[derive(Debug, Default)]
+struct Hall {
+    version: u64,
+    /// Who has each seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
+    seats: BTreeMap<SeatIndex, BookingId>,
+}
+
+impl Books {
+    pub(super) fn booking(&self, id: &BookingId) -> Option<&Booking> {
+        self.rows.get(id).map(|row| &row.booking)
+    }
+
+    pub(super) fn unsettled_payments(&self, until: Timestamp, max: usize) -> Vec<PaymentAct> {
+        let mut asked: Vec<&PaymentAct> = self
+            .payments
+            .values()
+            .flat_map(|acts| {
+                let ended = |of: &PaymentAct| {
+                    acts.iter().any(|act| act.transaction == of.transaction && act.step.is_end())
+                };
+                acts.iter().filter(move |act| act.step == PaymentStep::Asked && act.at <= until && !ended(act))
+            })
+            .collect();
+        asked.sort_by_key(|act| (act.at, &act.booking, &act.transaction));
+        asked.into_iter().take(max).cloned().collect()
+    }
+
+    pub(super) fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking> {
+        let made = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
+        let end = match before {
+            Some(before) => made.iter().position(|id| id == before).unwrap_or(0),
+            None => made.len(),
+        };
+        made[..end].iter().rev().take(max).filter_map(|id| self.booking(id)).cloned().collect()
+    }
+
+    pub(super) fn seat_states(&self, event: &EventId) -> SeatStates {
+        let Some(hall) = self.halls.get(event) else { return SeatStates::default() };
+        let status = |(seat, id): (&SeatIndex, &BookingId)| Some((*seat, seat_status(self.booking(id)?.state)));
+        SeatStates { version: hall.version, taken: hall.seats.iter().filter_map(status).collect() }
+    }
+
+    pub(super) fn totals(&self, event: &EventId, now: Timestamp) -> Totals {
+        let mut sessions = HashSet::new();
+        let mut totals = Totals::default();
+        for booking in self.live_bookings(event, now) {
+            if booking.state == BookingState::Confirmed {
+                totals.booked += booking.seats.len() as u64;
+            } else {
+                totals.held += booking.seats.len() as u64;
+                sessions.insert(&booking.session);
+            }
+        }
+        totals.holding_sessions = sessions.len() as u64;
+        totals
+    }
+
+    pub(super) fn live_claims(&self, event: &EventId, now: Timestamp) -> Vec<SeatClaim> {
+        let claim = |booking: &Booking| SeatClaim {
+            booking: booking.booking_id.clone(),
+            seats: booking.seats.clone(),
+            until: (booking.state == BookingState::Held).then_some(booking.expires_at),
+        };
+        self.live_bookings(event, now).map(claim).collect()
+    }
+
+    /// The event's bookings that have their seats at `now`, each once.
+    fn live_bookings(&self, event: &EventId, now: Timestamp) -> impl Iterator<Item = &Booking> {
+        let owners: BTreeSet<_> = self.halls.get(event).into_iter().flat_map(|hall| hall.seats.values()).collect();
+        owners.into_iter().filter_map(|id| self.booking(id)).filter(move |booking| booking.has_seats(now))
+    }
+
+    pub(super) fn claim(&mut self, claim: &ClaimSeats, now: Timestamp, touched: &mut Touched) -> Claimed {
+        if let Some(earlier) = self.booking(&claim.booking) {
+            return settles_earlier(claim, earlier);
+        }
+        let standings = Standings {
+            session_over: self.of_session(&claim.session).any(Booking::ends_session),
+            seats_of_session: self.seats_of_session(&claim.session, now),
+            seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
+            taken: claim.seats.iter().copied().filter(|seat| self.owner(&claim.event, *seat, now).is_some()).collect(),
+        };
+        let (answer, booking) = judge_claim(claim, &standings, now);
+        if let Some(booking) = booking {
+            self.of_user.entry(claim.user.clone()).or_default().push(claim.booking.clone());
+            self.of_session.entry(claim.session.clone()).or_default().push(claim.booking.clone());
+            self.write(booking, claim.max_seats, now, touched);
+        }
+        answer
+    }
+
+    pub(super) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
+        let row = self.rows.get(&ask.booking);
+        let seats = row.map_or(SeatsFor::Others, |row| self.seats_for(row, now));
+        let max_seats = row.map_or(0, |row| row.max_seats);
+        let (answer, after) = judge_confirm(row.map(|row| &row.booking), ask, seats, now);
+        self.write_if(after, max_seats, now, touched);
+        answer
+    }
+
+    pub(super) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
+        let row = self.rows.get(&ask.booking);
+        let max_seats = row.map_or(0, |row| row.max_seats);
+        let (answer, after) = judge_release(row.map(|row| &row.booking), ask, now);
+        self.write_if(after, max_seats, now, touched);
+        answer
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, max: usize, touched: &mut Touched) -> Vec<Booking> {
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(max);
+        let due: Vec<_> = due.filter_map(|(_, id)| self.rows.get(id)).collect();
+        let after: Vec<_> =
+            due.into_iter().filter_map(|row| Some((judge_expiry(&row.booking, now)?, row.max_seats))).collect();
+        for (booking, max_seats) in &after {
+            self.write(booking.clone(), *max_seats, now, touched);
+        }
+        after.into_iter().map(|(booking, _)| booking).collect()
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        id: &BookingId,
+        user: &UserId,
+        refund: i64,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Cancelled {
+        let row = self.rows.get(id);
+        let max_seats = row.map_or(0, |row| row.max_seats);
+        let (answer, after) = judge_cancel(row.map(|row| &row.booking), user, refund, now);
+        self.write_if(after, max_seats, now, touched);
+        answer
+    }
+
+    /// Gives each event that was touched its next version, and tells what live maps should show.
+    pub(super) fn number(&mut self, touched: Touched) -> Vec<SeatChanges> {
+        let number = |(event_id, changes): (EventId, BTreeMap<_, _>)| {
+            let hall = self.halls.entry(event_id.clone()).or_default();
+            hall.version += 1;
+            SeatChanges { event_id, version: hall.version, changes: changes.into_iter().collect() }
+        };
+        touched.0.into_iter().map(number).collect()
+    }
+
+    fn write_if(&mut self, booking: Option<Booking>, max_seats: u32, now: Timestamp, touched: &mut Touched) {
+        if let Some(booking) = booking {
+            self.write(booking, max_seats, now, touched);
+        }
+    }
+
+    /// Writes a booking with its outbox row and its seats.
+    fn write(&mut self, booking: Booking, max_seats: u32, now: Timestamp, touched: &mut Touched) {
+        let id = &booking.booking_id;
+        let status = seat_status(booking.state);
+        let hall = self.halls.entry(booking.event_id.clone()).or_default();
+        for seat in &booking.seats {
+            if status != SeatStatus::Available {
+                hall.seats.insert(*seat, id.clone());
+            } else if hall.seats.get(seat) == Some(id) {
+                hall.seats.remove(seat);
+            } else {
+                // Somebody took it over when this hold had run out.
+                continue;
+            }
+            touched.0.entry(booking.event_id.clone()).or_default().insert(*seat, status);
+        }
+        let deadline = (booking.expires_at, id.clone());
+        if booking.state == BookingState::Held {
+            self.deadlines.insert(deadline);
+        } else {
+            self.deadlines.remove(&deadline);
+        }
+        self.outbox_rows += 1;
+        let kind = outbox_kind(booking.state).to_owned();
+        self.outbox.push_back(OutboxRow { number: self.outbox_rows, kind, booking: booking.clone(), at: now });
+        self.rows.insert(id.clone(), Row { booking, max_seats });
+    }
+
+    /// Who has `seat` at `now`, in a live hold or booked.
+    fn owner(&self, event: &EventId, seat: SeatIndex, now: Timestamp) -> Option<&Booking> {
+        let booking = self.booking(self.halls.get(event)?.seats.get(&seat)?)?;
+        booking.has_seats(now).then_some(booking)
+    }
+
+    fn seats_for(&self, row: &Row, now: Timestamp) -> SeatsFor {
+        let booking = &row.booking;
+        if booking.has_seats(now) {
+            return SeatsFor::It;
+        }
+        let free = booking.seats.iter().all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
+        let has = self
+            .seats_of_session(&booking.session, now)
+            .max(self.seats_of_user(&booking.user_id, &booking.event_id, now));
+        if free && has + booking.seats.len() <= row.max_seats as usize { SeatsFor::It } else { SeatsFor::Others }
+    }
+
+    fn of_session(&self, session: &SessionId) -> impl Iterator<Item = &Booking> {
+        self.of_session.get(session).into_iter().flatten().filter_map(|id| self.booking(id))
+    }
+
+    fn seats_of_session(&self, session: &SessionId, now: Timestamp) -> usize {
+        self.of_session(session).filter(|booking| booking.has_seats(now)).map(|booking| booking.seats.len()).sum()
+    }
+
+    fn seats_of_user(&self, user: &UserId, event: &EventId, now: Timestamp) -> usize {
+        let bookings = self.of_user.get(user).into_iter().flatten().filter_map(|id| self.booking(id));
+        bookings
+            .filter(|booking| booking.event_id == *event && booking.has_seats(now))
+            .map(|booking| booking.seats.len())
+            .sum()
+    }
+}

@@ -1,0 +1,75 @@
+//! The sandbox provider in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use booking_core::{
+    id::{BookingId, TransactionId},
+    money::Money,
+    ports::{
+        PortError, PortResult,
+        payments::{Authorisation, PaymentStatus, Payments, SandboxOutcome, SandboxPayments},
+    },
+};
+
+use super::locked;
+use crate::sandbox::SandboxPayment;
+
+/// The most payments it keeps: beyond them no more are made.
+const MAX_PAYMENTS: usize = 1 << 22;
+
+/// A sandbox in memory; its clones share it. The same acts in the same order always go the same way.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryPayments(Arc<Mutex<HashMap<TransactionId, SandboxPayment>>>);
+
+#[async_trait]
+impl Payments for MemoryPayments {
+    async fn authorise(
+        &self,
+        booking: &BookingId,
+        transaction: &TransactionId,
+        due: Money,
+    ) -> PortResult<Authorisation> {
+        match locked(&self.0).get_mut(transaction) {
+            Some(payment) => payment.authorise(booking, due),
+            None => Ok(SandboxPayment::unknown()),
+        }
+    }
+
+    async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
+        match locked(&self.0).get_mut(transaction) {
+            Some(payment) => payment.capture(transaction, booking),
+            None => Err(SandboxPayment::nothing_to_take(transaction, booking)),
+        }
+    }
+
+    async fn void(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
+        match locked(&self.0).get_mut(transaction) {
+            Some(payment) => payment.void(transaction, booking),
+            None => Ok(()),
+        }
+    }
+
+    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
+        Ok(locked(&self.0).get(transaction).map(SandboxPayment::status))
+    }
+}
+
+#[async_trait]
+impl SandboxPayments for MemoryPayments {
+    async fn create(&self, transaction: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
+        let mut payments = locked(&self.0);
+        if let Some(made) = payments.get(transaction) {
+            return made.is_again(transaction, amount, outcome);
+        }
+        if payments.len() >= MAX_PAYMENTS {
+            let reason = format!("the sandbox is full with {MAX_PAYMENTS} payments");
+            return Err(PortError::Unavailable { port: "payments", reason });
+        }
+        payments.insert(transaction.clone(), SandboxPayment::new(amount, outcome));
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! The sandbox provider's rule, for whichever store keeps its payments.
+
+use booking_core::{
+    id::{BookingId, TransactionId},
+    money::Money,
+    ports::{
+        PortError, PortResult,
+        payments::{Authorisation, PaymentStatus, SandboxOutcome},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+const PORT: &str = "payments";
+
+/// One payment of the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SandboxPayment {
+    amount: Money,
+    outcome: SandboxOutcome,
+    status: PaymentStatus,
+    /// What it pays for, once it was asked to.
+    booking: Option<BookingId>,
+}
+
+impl SandboxPayment {
+    /// A payment of `amount` that will go as `outcome` says.
+    pub(crate) fn new(amount: Money, outcome: SandboxOutcome) -> Self {
+        Self { amount, outcome, status: PaymentStatus::Created, booking: None }
+    }
+
+    /// Where it stands.
+    pub(crate) fn status(&self) -> PaymentStatus {
+        self.status
+    }
+
+    /// Whether making `amount` with `outcome` again under the same id is making this one.
+    ///
+    /// # Errors
+    /// [`PortError::Damaged`] if it is not.
+    pub(crate) fn is_again(&self, id: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
+        if self.amount == amount && self.outcome == outcome {
+            Ok(())
+        } else {
+            Err(damaged(format!("{id} was made with another amount or outcome")))
+        }
+    }
+
+    /// What an unknown transaction is answered.
+    pub(crate) fn unknown() -> Authorisation {
+        Authorisation::Declined("The payment is not known.".to_owned())
+    }
+
+    /// Sets `due` aside for `booking`. What the payment is afterwards is to be kept, whatever the answer.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`] where it was made never to answer.
+    pub(crate) fn authorise(&mut self, booking: &BookingId, due: Money) -> PortResult<Authorisation> {
+        if self.booking.as_ref().is_some_and(|paid| paid != booking) {
+            return Ok(Authorisation::Declined("The payment is for another booking.".to_owned()));
+        }
+        if self.amount != due {
+            return Ok(Authorisation::AmountMismatch(self.amount));
+        }
+        match (self.status, self.outcome) {
+            (PaymentStatus::Created, outcome) => {
+                self.booking = Some(booking.clone());
+                match outcome {
+                    SandboxOutcome::Approve => {
+                        self.status = PaymentStatus::Authorised;
+                        Ok(Authorisation::Approved)
+                    }
+                    SandboxOutcome::Decline => {
+                        self.status = PaymentStatus::Declined;
+                        Ok(declined())
+                    }
+                    SandboxOutcome::Timeout => {
+                        Err(PortError::Unavailable { port: PORT, reason: "the provider did not answer".to_owned() })
+                    }
+                }
+            }
+            (PaymentStatus::Authorised | PaymentStatus::Captured, _) => Ok(Authorisation::Approved),
+            (PaymentStatus::Declined, _) => Ok(declined()),
+            (PaymentStatus::Voided, _) => Ok(Authorisation::Declined("The payment was given back.".to_owned())),
+        }
+    }
+
+    /// Takes what was set aside for `booking`.
+    ///
+    /// # Errors
+    /// [`PortError::Damaged`] where nothing is.
+    pub(crate) fn capture(&mut self, id: &TransactionId, booking: &BookingId) -> PortResult<()> {
+        match self.status {
+            PaymentStatus::Authorised | PaymentStatus::Captured if self.booking.as_ref() == Some(booking) => {
+                self.status = PaymentStatus::Captured;
+                Ok(())
+            }
+            _ => Err(Self::nothing_to_take(id, booking)),
+        }
+    }
+
+    /// The error of taking what is not set aside.
+    pub(crate) fn nothing_to_take(id: &TransactionId, booking: &BookingId) -> PortError {
+        damaged(format!("{id} has nothing set aside for {booking}"))
+    }
+
+    /// Gives back what was set aside for `booking` and not taken.
+    ///
+    /// # Errors
+    /// [`PortError::Damaged`] where it was taken.
+    pub(crate) fn void(&mut self, id: &TransactionId, booking: &BookingId) -> PortResult<()> {
+        if self.booking.as_ref() != Some(booking) {
+            return Ok(());
+        }
+        match self.status {
+            PaymentStatus::Created | PaymentStatus::Authorised => self.status = PaymentStatus::Voided,
+            PaymentStatus::Voided | PaymentStatus::Declined => {}
+            PaymentStatus::Captured => return Err(damaged(format!("{id} was taken; it can't be voided any more"))),
+        }
+        Ok(())
+    }
+}
+
+fn declined() -> Authorisation {
+    Authorisation::Declined("The card was declined.".to_owned())
+}
+
+fn damaged(reason: String) -> PortError {
+    PortError::Damaged { port: PORT, reason }
+}

@@ -1,0 +1,312 @@
+//! The catalog in one SQLite file: venues and events as JSON. Neither ever changes, so that what was read once is kept.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use booking_core::{
+    catalog::{Event, Venue},
+    id::{EventId, VenueId},
+    ports::{
+        PortError, PortResult,
+        catalog::{Catalog, CatalogReader, Put},
+    },
+    time::Timestamp,
+};
+use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
+
+use super::{
+    database::{Database, Schema},
+    error::{from_json, to_json},
+    group::{Group, Reply, Scribe},
+    queue::{self, Queue},
+};
+
+const PORT: &str = "catalog";
+
+static SCHEMA: Schema = Schema {
+    port: PORT,
+    application_id: 0x5763_6174,
+    steps: &[(
+        "catalog",
+        include_str!("../../migrations/sqlite/catalog/0001_catalog.sql"),
+    )],
+};
+
+/// The most writes that wait; one more is answered as unavailable.
+const MAX_WAITING: usize = 256;
+/// The most venues kept in memory; each has up to 200,000 seats.
+const MAX_VENUES: usize = 32;
+/// The most events kept in memory.
+const MAX_EVENTS: usize = 4_096;
+
+/// The catalog. A clone is the same catalog.
+#[derive(Clone)]
+pub struct SqliteCatalog(Arc<Shared>);
+
+struct Shared {
+    database: Arc<Database>,
+    scribe: Scribe<Act>,
+    venues: Kept<VenueId, Venue>,
+    events: Kept<EventId, Event>,
+}
+
+impl SqliteCatalog {
+    /// Opens the catalog in the file at `path`, made where it is missing; its folder must exist. Must be called on a
+    /// Tokio runtime, which the writer then runs on.
+    ///
+    /// # Errors
+    /// `Unavailable`: the folder or the file can't be written, the disk is full, another process has it, or a newer
+    /// version wrote it. `Damaged`: the file is corrupt or no catalog.
+    pub async fn open(path: &Path) -> PortResult<Self> {
+        let (database, connection) = Database::open(path, &SCHEMA).await?;
+        let database = Arc::new(database);
+        let scribe = Scribe::new(
+            Arc::clone(&database),
+            connection,
+            Queue::new(PORT, MAX_WAITING),
+            Writer,
+        );
+        let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
+        Ok(Self(Arc::new(Shared {
+            database,
+            scribe,
+            venues,
+            events,
+        })))
+    }
+
+    /// Writes what waits, and ends: every later write is refused.
+    pub async fn close(&self) {
+        self.0.scribe.close().await;
+    }
+
+    async fn one<T: DeserializeOwned>(
+        &self,
+        sql: &'static str,
+        id: &str,
+    ) -> PortResult<Option<Arc<T>>> {
+        let found: Result<Option<String>, _> = sqlx::query_scalar(sql)
+            .bind(id)
+            .fetch_optional(self.0.database.readers())
+            .await;
+        let found =
+            found.and_then(|text| text.map(|text| Ok(Arc::new(from_json(&text)?))).transpose());
+        self.0.database.answer(found)
+    }
+}
+
+#[async_trait]
+impl CatalogReader for SqliteCatalog {
+    async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>> {
+        if let Some(kept) = self.0.venues.get(venue) {
+            return Ok(Some(kept));
+        }
+        let found = self
+            .one(
+                "SELECT venue FROM venues WHERE venue_id = ?1",
+                venue.as_str(),
+            )
+            .await?;
+        Ok(found.map(|found| self.0.venues.keep(venue, found)))
+    }
+
+    async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
+        if let Some(kept) = self.0.events.get(event) {
+            return Ok(Some(kept));
+        }
+        let found = self
+            .one(
+                "SELECT event FROM events WHERE event_id = ?1",
+                event.as_str(),
+            )
+            .await?;
+        Ok(found.map(|found| self.0.events.keep(event, found)))
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        after: Option<(Timestamp, EventId)>,
+        max: usize,
+    ) -> PortResult<Vec<Arc<Event>>> {
+        // No event has an empty id: without `after`, every event at or after `from` is behind this.
+        let (after_start, after_id) = after
+            .as_ref()
+            .map_or((from.as_millis(), ""), |(start, id)| {
+                (start.as_millis(), id.as_str())
+            });
+        let rows: Result<Vec<String>, _> = sqlx::query_scalar(
+            "SELECT event FROM events
+             WHERE starts_at >= ?1 AND (starts_at, event_id) > (?2, ?3)
+             ORDER BY starts_at, event_id LIMIT ?4",
+        )
+        .bind(from.as_millis())
+        .bind(after_start)
+        .bind(after_id)
+        .bind(i64::try_from(max).unwrap_or(i64::MAX))
+        .fetch_all(self.0.database.readers())
+        .await;
+        let events = rows.and_then(|rows| {
+            rows.iter()
+                .map(|text| Ok(Arc::new(from_json(text)?)))
+                .collect()
+        });
+        self.0.database.answer(events)
+    }
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn put_venue(&self, venue: &Venue) -> PortResult<Put> {
+        let venue = Box::new(venue.clone());
+        self.0.scribe.ask(|reply| Act::Venue { venue, reply }).await
+    }
+
+    async fn put_event(&self, event: &Event) -> PortResult<Put> {
+        let event = Box::new(event.clone());
+        self.0.scribe.ask(|reply| Act::Event { event, reply }).await
+    }
+}
+
+/// Things that never change, kept in memory by id; beyond the limit any one of them is forgotten.
+struct Kept<K, T> {
+    max: usize,
+    things: Mutex<HashMap<K, Arc<T>>>,
+}
+
+impl<K: Clone + Eq + Hash, T> Kept<K, T> {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            things: Mutex::default(),
+        }
+    }
+
+    fn get(&self, id: &K) -> Option<Arc<T>> {
+        self.things
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    fn keep(&self, id: &K, thing: Arc<T>) -> Arc<T> {
+        let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
+        if things.len() >= self.max {
+            let any = things.keys().next().cloned();
+            any.and_then(|any| things.remove(&any));
+        }
+        things.insert(id.clone(), Arc::clone(&thing));
+        thing
+    }
+}
+
+enum Act {
+    Venue {
+        venue: Box<Venue>,
+        reply: Reply<Put>,
+    },
+    Event {
+        event: Box<Event>,
+        reply: Reply<Put>,
+    },
+}
+
+impl queue::Act for Act {
+    fn bytes(&self) -> usize {
+        match self {
+            // About what a seat takes.
+            Self::Venue { venue, .. } => 1_024 + 128 * venue.seat_map.len(),
+            Self::Event { event, .. } => 1_024 + event.description.len(),
+        }
+    }
+}
+
+struct Writer;
+
+impl Group for Writer {
+    type Act = Act;
+    const APART: bool = true;
+
+    async fn write(
+        &mut self,
+        transaction: &mut SqliteConnection,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), sqlx::Error> {
+        for act in acts {
+            match act {
+                Act::Venue { venue, reply } => {
+                    let made = sqlx::query(
+                        "INSERT INTO venues (venue_id, venue) VALUES (?1, ?2) ON CONFLICT (venue_id) DO NOTHING",
+                    )
+                    .bind(venue.venue_id.as_str())
+                    .bind(to_json(&**venue))
+                    .execute(&mut *transaction)
+                    .await?
+                    .rows_affected();
+                    let sql = "SELECT venue FROM venues WHERE venue_id = ?1";
+                    reply.set(
+                        outcome(made, transaction, sql, venue.venue_id.as_str(), &**venue).await?,
+                    );
+                }
+                Act::Event { event, reply } => {
+                    let made = sqlx::query(
+                        "INSERT INTO events (event_id, starts_at, event) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (event_id) DO NOTHING",
+                    )
+                    .bind(event.event_id.as_str())
+                    .bind(event.starts_at.as_millis())
+                    .bind(to_json(&**event))
+                    .execute(&mut *transaction)
+                    .await?
+                    .rows_affected();
+                    let sql = "SELECT event FROM events WHERE event_id = ?1";
+                    reply.set(
+                        outcome(made, transaction, sql, event.event_id.as_str(), &**event).await?,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, acts: Vec<Act>) {
+        for Act::Venue { reply, .. } | Act::Event { reply, .. } in acts {
+            reply.send();
+        }
+    }
+
+    fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
+        for Act::Venue { reply, .. } | Act::Event { reply, .. } in acts {
+            reply.fail(why);
+        }
+    }
+}
+
+/// Whether `thing` is what stands under its id: it was made now, or is the same as what was made before.
+async fn outcome<T: DeserializeOwned + PartialEq>(
+    made: u64,
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    id: &str,
+    thing: &T,
+) -> Result<Put, sqlx::Error> {
+    if made > 0 {
+        return Ok(Put::Done);
+    }
+    let stands: String = sqlx::query_scalar(sql)
+        .bind(id)
+        .fetch_one(connection)
+        .await?;
+    Ok(if from_json::<T>(&stands)? == *thing {
+        Put::Done
+    } else {
+        Put::Conflict
+    })
+}

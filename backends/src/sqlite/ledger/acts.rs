@@ -1,0 +1,228 @@
+//! What the ledger's writer is asked for, and how a group of it is one transaction.
+
+use booking_core::{
+    booking::{
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct,
+        Release, Released,
+    },
+    digest::Digest,
+    id::{BookingId, EventId, UserId},
+    ports::{PortError, ledger::Applied},
+    time::Timestamp,
+};
+use sqlx::SqliteConnection;
+
+use super::{books::Books, load, load::Needs, store, trails};
+use crate::sqlite::{
+    group::{Group, Reply},
+    queue,
+};
+
+/// What is asked for, and whom to answer.
+pub(super) enum Act {
+    Claim {
+        batch: Vec<ClaimSeats>,
+        now: Timestamp,
+        reply: Reply<Applied<Claimed>>,
+    },
+    Confirm {
+        batch: Vec<ConfirmSeats>,
+        now: Timestamp,
+        reply: Reply<Applied<Confirmed>>,
+    },
+    Release {
+        batch: Vec<Release>,
+        now: Timestamp,
+        reply: Reply<Applied<Released>>,
+    },
+    Expire {
+        now: Timestamp,
+        max: usize,
+        reply: Reply<Applied<Booking>>,
+    },
+    Cancel {
+        booking: BookingId,
+        user: UserId,
+        refund: i64,
+        now: Timestamp,
+        reply: Reply<Applied<Cancelled>>,
+    },
+    Payment {
+        act: PaymentAct,
+        reply: Reply<()>,
+    },
+    Audit {
+        entry: AuditEntry,
+        reply: Reply<()>,
+    },
+    Published {
+        number: u64,
+        reply: Reply<()>,
+    },
+    ChainEnd {
+        event: EventId,
+        candidate: Digest,
+        reply: Reply<Digest>,
+    },
+}
+
+/// What a claim, or anything else of a batch, takes while it waits, in bytes, about.
+const ONE_BYTES: usize = 512;
+
+impl queue::Act for Act {
+    fn bytes(&self) -> usize {
+        ONE_BYTES
+            * match self {
+                Self::Claim { batch, .. } => 1 + batch.len(),
+                Self::Confirm { batch, .. } => 1 + batch.len(),
+                Self::Release { batch, .. } => 1 + batch.len(),
+                _ => 1,
+            }
+    }
+}
+
+impl Act {
+    fn name_needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Claim { batch, .. } => {
+                for claim in batch {
+                    needs.bookings.insert(claim.booking.clone());
+                    needs.sessions.insert(claim.session.clone());
+                    needs
+                        .users
+                        .insert((claim.user.clone(), claim.event.clone()));
+                    needs
+                        .seats
+                        .extend(claim.seats.iter().map(|seat| (claim.event.clone(), *seat)));
+                }
+            }
+            Self::Confirm { batch, .. } => {
+                needs
+                    .bookings
+                    .extend(batch.iter().map(|ask| ask.booking.clone()));
+                needs
+                    .confirms
+                    .extend(batch.iter().map(|ask| ask.booking.clone()));
+            }
+            Self::Release { batch, .. } => needs
+                .bookings
+                .extend(batch.iter().map(|ask| ask.booking.clone())),
+            Self::Expire { now, max, .. } => {
+                let (latest, most) = needs.due.unwrap_or_default();
+                needs.due = Some((latest.max(*now), most.saturating_add(*max)));
+            }
+            Self::Cancel { booking, .. } => {
+                needs.bookings.insert(booking.clone());
+            }
+            Self::Payment { .. }
+            | Self::Audit { .. }
+            | Self::Published { .. }
+            | Self::ChainEnd { .. } => {}
+        }
+    }
+
+    /// Does what needs the books, and decides its answer.
+    fn decide(&mut self, books: &mut Books) {
+        match self {
+            Self::Claim { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, claim, touched| {
+                    Some(books.claim(claim, *now, touched))
+                }));
+            }
+            Self::Confirm { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| {
+                    Some(books.confirm(ask, *now, touched))
+                }));
+            }
+            Self::Release { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| {
+                    Some(books.release(ask, *now, touched))
+                }));
+            }
+            Self::Expire { now, max, reply } => {
+                let mut left = *max;
+                let applied = books.apply(books.due.clone(), *now, |books, id, touched| {
+                    left = left.checked_sub(1)?;
+                    let expired = books.expire(&id, *now, touched);
+                    left += usize::from(expired.is_none());
+                    expired
+                });
+                reply.set(applied);
+            }
+            Self::Cancel {
+                booking,
+                user,
+                refund,
+                now,
+                reply,
+            } => {
+                reply.set(books.apply([booking], *now, |books, booking, touched| {
+                    Some(books.cancel(booking, user, *refund, *now, touched))
+                }));
+            }
+            Self::Payment { reply, .. }
+            | Self::Audit { reply, .. }
+            | Self::Published { reply, .. } => reply.set(()),
+            Self::ChainEnd { .. } => {}
+        }
+    }
+}
+
+/// Writes groups of acts.
+pub(super) struct Writer;
+
+impl Group for Writer {
+    type Act = Act;
+    const APART: bool = true;
+
+    async fn write(
+        &mut self,
+        transaction: &mut SqliteConnection,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), sqlx::Error> {
+        let mut needs = Needs::default();
+        for act in &*acts {
+            act.name_needs(&mut needs);
+        }
+        let mut books = load::books(transaction, needs).await?;
+        for act in &mut *acts {
+            act.decide(&mut books);
+        }
+        store::books(transaction, &books).await?;
+        trails::record(transaction, acts).await
+    }
+
+    fn written(&mut self, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Claim { reply, .. } => reply.send(),
+                Act::Confirm { reply, .. } => reply.send(),
+                Act::Release { reply, .. } => reply.send(),
+                Act::Expire { reply, .. } => reply.send(),
+                Act::Cancel { reply, .. } => reply.send(),
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. } => reply.send(),
+                Act::ChainEnd { reply, .. } => reply.send(),
+            }
+        }
+    }
+
+    fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
+        for act in acts {
+            match act {
+                Act::Claim { reply, .. } => reply.fail(why),
+                Act::Confirm { reply, .. } => reply.fail(why),
+                Act::Release { reply, .. } => reply.fail(why),
+                Act::Expire { reply, .. } => reply.fail(why),
+                Act::Cancel { reply, .. } => reply.fail(why),
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. } => {
+                    reply.fail(why);
+                }
+                Act::ChainEnd { reply, .. } => reply.fail(why),
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What a transaction of the ledger looks at and changes, and how each verb changes it.
+//!
+//! [`super::load`] reads what the verbs of a group may ask for; they decide here, one after the other, by the shared
+//! rules; [`super::store`] writes what changed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use booking_core::{
+    booking::{
+        Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        Release, Released, SeatChanges, SeatsFor, Standings, judge_cancel, judge_claim,
+        judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
+    },
+    id::{BookingId, EventId, SessionId, UserId},
+    ports::ledger::Applied,
+    seats::{SeatIndex, SeatStatus},
+    time::Timestamp,
+};
+
+/// A booking as the ledger keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) booking: Booking,
+    /// Of the claim that made it.
+    pub(super) max_seats: u32,
+    /// Whether it is in [`Books::changed`].
+    pub(super) changed: bool,
+}
+
+/// Who has a seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seat {
+    /// As it was read.
+    pub(super) stored: Option<BookingId>,
+    pub(super) owner: Option<BookingId>,
+    pub(super) changed: bool,
+}
+
+/// An event's sums.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hall {
+    /// Rises with every change of its seats.
+    pub(super) version: u64,
+    /// Seats booked.
+    pub(super) booked: u64,
+    pub(super) changed: bool,
+}
+
+/// Seats that a verb changed, and what they are after it.
+#[derive(Debug, Default)]
+pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
+
+/// What a transaction looks at and changes.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    pub(super) bookings: HashMap<BookingId, Kept>,
+    of_user: HashMap<(UserId, EventId), Vec<BookingId>>,
+    of_session: HashMap<SessionId, Vec<BookingId>>,
+    pub(super) seats: HashMap<(EventId, SeatIndex), Seat>,
+    pub(super) halls: HashMap<EventId, Hall>,
+    /// Holds whose deadline had passed when the books were read, oldest first.
+    pub(super) due: Vec<BookingId>,
+    /// Bookings made or changed, each once, in the order of their first change.
+    pub(super) changed: Vec<BookingId>,
+    /// One row a change, in order; numbered when they are written.
+    pub(super) outbox: Vec<OutboxRow>,
+    /// The latest moment of the verbs.
+    pub(super) latest: Timestamp,
+}
+
+impl Books {
+    /// Takes a booking that was read. Once: what a verb made of it since stands.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        if !self.bookings.contains_key(&kept.booking.booking_id) {
+            self.insert(kept);
+        }
+    }
+
+    fn insert(&mut self, kept: Kept) {
+        let booking = &kept.booking;
+        let id = booking.booking_id.clone();
+        let of_user = (booking.user_id.clone(), booking.event_id.clone());
+        self.of_user.entry(of_user).or_default().push(id.clone());
+        self.of_session
+            .entry(booking.session.clone())
+            .or_default()
+            .push(id.clone());
+        self.bookings.insert(id, kept);
+    }
+
+    /// Runs one verb of the ledger at `now`: `act` on each of `batch`, then the versions of the events it changed.
+    pub(super) fn apply<A, T>(
+        &mut self,
+        batch: impl IntoIterator<Item = A>,
+        now: Timestamp,
+        mut act: impl FnMut(&mut Self, A, &mut Touched) -> Option<T>,
+    ) -> Applied<T> {
+        self.latest = self.latest.max(now);
+        let mut touched = Touched::default();
+        let answers = batch
+            .into_iter()
+            .filter_map(|one| act(self, one, &mut touched))
+            .collect();
+        Applied {
+            answers,
+            seats: self.number(touched),
+        }
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        claim: &ClaimSeats,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Claimed {
+        if let Some(earlier) = self.bookings.get(&claim.booking) {
+            return settles_earlier(claim, &earlier.booking);
+        }
+        let is_taken = |seat: &SeatIndex| self.owner(&claim.event, *seat, now).is_some();
+        let standings = Standings {
+            session_over: self.of_session(&claim.session).any(Booking::ends_session),
+            seats_of_session: self.seats_of_session(&claim.session, now),
+            seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
+            taken: claim.seats.iter().copied().filter(is_taken).collect(),
+        };
+        let (answer, booking) = judge_claim(claim, &standings, now);
+        if let Some(booking) = booking {
+            self.changed.push(booking.booking_id.clone());
+            self.insert(Kept {
+                booking: booking.clone(),
+                max_seats: claim.max_seats,
+                changed: true,
+            });
+            self.write(booking, now, touched);
+        }
+        answer
+    }
+
+    pub(super) fn confirm(
+        &mut self,
+        ask: &ConfirmSeats,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Confirmed {
+        let kept = self.bookings.get(&ask.booking);
+        let seats = kept.map_or(SeatsFor::Others, |kept| self.seats_for(kept, now));
+        let (answer, after) = judge_confirm(kept.map(|kept| &kept.booking), ask, seats, now);
+        self.change(after, now, touched);
+        answer
+    }
+
+    pub(super) fn release(
+        &mut self,
+        ask: &Release,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Released {
+        let (answer, after) = judge_release(self.booking(&ask.booking), ask, now);
+        self.change(after, now, touched);
+        answer
+    }
+
+    /// Marks a hold as expired if its deadline has passed.
+    pub(super) fn expire(
+        &mut self,
+        id: &BookingId,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Option<Booking> {
+        let after = judge_expiry(self.booking(id)?, now)?;
+        self.change(Some(after.clone()), now, touched);
+        Some(after)
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        id: &BookingId,
+        user: &UserId,
+        refund: i64,
+        now: Timestamp,
+        touched: &mut Touched,
+    ) -> Cancelled {
+        let (answer, after) = judge_cancel(self.booking(id), user, refund, now);
+        self.change(after, now, touched);
+        answer
+    }
+
+    /// Gives each event that was touched its next version, and tells what live maps should show.
+    fn number(&mut self, touched: Touched) -> Vec<SeatChanges> {
+        let number = |(event_id, changes): (EventId, BTreeMap<_, _>)| {
+            let hall = self.halls.entry(event_id.clone()).or_default();
+            hall.version += 1;
+            hall.changed = true;
+            SeatChanges {
+                event_id,
+                version: hall.version,
+                changes: changes.into_iter().collect(),
+            }
+        };
+        touched.0.into_iter().map(number).collect()
+    }
+
+    /// Replaces a booking by what became of it.
+    fn change(&mut self, after: Option<Booking>, now: Timestamp, touched: &mut Touched) {
+        let Some(after) = after else { return };
+        let Some(kept) = self.bookings.get_mut(&after.booking_id) else {
+            return;
+        };
+        let was_booked = kept.booking.state == BookingState::Confirmed;
+        kept.booking = after.clone();
+        let hall = self.halls.entry(after.event_id.clone()).or_default();
+        let seats = after.seats.len() as u64;
+        match (was_booked, after.state == BookingState::Confirmed) {
+            (false, true) => hall.booked += seats,
+            (true, false) => hall.booked = hall.booked.saturating_sub(seats),
+            _ => {}
+        }
+        hall.changed = true;
+        if !std::mem::replace(&mut kept.changed, true) {
+            self.changed.push(after.booking_id.clone());
+        }
+        self.write(after, now, touched);
+    }
+
+    /// Writes a booking's seats and its outbox row.
+    fn write(&mut self, booking: Booking, now: Timestamp, touched: &mut Touched) {
+        let status = seat_status(booking.state);
+        for index in &booking.seats {
+            let seat = self
+                .seats
+                .entry((booking.event_id.clone(), *index))
+                .or_default();
+            if status != SeatStatus::Available {
+                seat.owner = Some(booking.booking_id.clone());
+            } else if seat.owner.as_ref() == Some(&booking.booking_id) {
+                seat.owner = None;
+            } else {
+                // Somebody took it over when this hold had run out.
+                continue;
+            }
+            seat.changed = true;
+            touched
+                .0
+                .entry(booking.event_id.clone())
+                .or_default()
+                .insert(*index, status);
+        }
+        self.outbox.push(OutboxRow {
+            number: 0,
+            kind: outbox_kind(booking.state).to_owned(),
+            booking,
+            at: now,
+        });
+    }
+
+    fn booking(&self, id: &BookingId) -> Option<&Booking> {
+        self.bookings.get(id).map(|kept| &kept.booking)
+    }
+
+    /// Who has `seat` at `now`, in a live hold or booked.
+    fn owner(&self, event: &EventId, seat: SeatIndex, now: Timestamp) -> Option<&Booking> {
+        let owner = self.seats.get(&(event.clone(), seat))?.owner.as_ref()?;
+        self.booking(owner).filter(|booking| booking.has_seats(now))
+    }
+
+    fn seats_for(&self, kept: &Kept, now: Timestamp) -> SeatsFor {
+        let booking = &kept.booking;
+        if booking.has_seats(now) {
+            return SeatsFor::It;
+        }
+        let free = booking
+            .seats
+            .iter()
+            .all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
+        let has = self
+            .seats_of_session(&booking.session, now)
+            .max(self.seats_of_user(&booking.user_id, &booking.event_id, now));
+        if free && has + booking.seats.len() <= kept.max_seats as usize {
+            SeatsFor::It
+        } else {
+            SeatsFor::Others
+        }
+    }
+
+    fn of_session(&self, session: &SessionId) -> impl Iterator<Item = &Booking> {
+        self.of_session
+            .get(session)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.booking(id))
+    }
+
+    fn seats_of_session(&self, session: &SessionId, now: Timestamp) -> usize {
+        self.of_session(session)
+            .filter(|booking| booking.has_seats(now))
+            .map(|booking| booking.seats.len())
+            .sum()
+    }
+
+    fn seats_of_user(&self, user: &UserId, event: &EventId, now: Timestamp) -> usize {
+        let of_user = self.of_user.get(&(user.clone(), event.clone()));
+        let bookings = of_user
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.booking(id));
+        bookings
+            .filter(|booking| booking.has_seats(now))
+            .map(|booking| booking.seats.len())
+            .sum()
+    }
+}

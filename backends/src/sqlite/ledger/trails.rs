@@ -1,0 +1,118 @@
+//! What is beside the bookings: payment acts, the audit trail, the published outbox, the ends of seed chains.
+
+use booking_core::digest::Digest;
+use sqlx::SqliteConnection;
+
+use super::acts::Act;
+use crate::sqlite::error::{to_i64, to_json, unreadable};
+
+/// Records what a group of acts says about them.
+pub(super) async fn record(
+    connection: &mut SqliteConnection,
+    acts: &mut [Act],
+) -> Result<(), sqlx::Error> {
+    payments(connection, acts).await?;
+    audit(connection, acts).await?;
+    let published = acts.iter().filter_map(|act| {
+        if let Act::Published { number, .. } = act {
+            Some(*number)
+        } else {
+            None
+        }
+    });
+    if let Some(number) = published.max() {
+        sqlx::query("DELETE FROM outbox WHERE number <= ?1")
+            .bind(to_i64(number))
+            .execute(&mut *connection)
+            .await?;
+    }
+    for act in acts {
+        if let Act::ChainEnd {
+            event,
+            candidate,
+            reply,
+        } = act
+        {
+            reply.set(chain_end(connection, event.as_str(), candidate).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn payments(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = acts
+        .iter()
+        .filter_map(|act| {
+            if let Act::Payment { act, .. } = act {
+                Some(act)
+            } else {
+                None
+            }
+        })
+        .map(|act| {
+            (
+                &act.booking,
+                &act.transaction,
+                act.step,
+                act.amount.amount,
+                act.amount.currency,
+                act.at.as_millis(),
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+         FROM json_each(?1) WHERE true
+         ON CONFLICT (booking_id, transaction_id, step) DO NOTHING",
+    )
+    .bind(to_json(&rows))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn audit(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(), sqlx::Error> {
+    for act in acts {
+        let Act::Audit { entry, .. } = act else {
+            continue;
+        };
+        sqlx::query(
+            "INSERT INTO audit (event_id, command, actor, at, action, before, after)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (event_id, command) DO NOTHING",
+        )
+        .bind(entry.event_id.as_str())
+        .bind(entry.command.as_str())
+        .bind(entry.actor.as_str())
+        .bind(entry.at.as_millis())
+        .bind(entry.action.as_str())
+        .bind(to_json(&entry.before))
+        .bind(to_json(&entry.after))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn chain_end(
+    connection: &mut SqliteConnection,
+    event: &str,
+    candidate: &Digest,
+) -> Result<Digest, sqlx::Error> {
+    sqlx::query("INSERT INTO chain_ends (event_id, chain_end) VALUES (?1, ?2) ON CONFLICT (event_id) DO NOTHING")
+        .bind(event)
+        .bind(&candidate.0[..])
+        .execute(&mut *connection)
+        .await?;
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT chain_end FROM chain_ends WHERE event_id = ?1")
+        .bind(event)
+        .fetch_one(connection)
+        .await?;
+    let kept = <[u8; 32]>::try_from(kept)
+        .map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
+    Ok(Digest(kept))
+}
