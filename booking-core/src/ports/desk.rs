@@ -23,7 +23,8 @@ pub mod contract;
 #[async_trait]
 pub trait Desk: Send + Sync {
     /// Gives `user` the place `place`, unless they already stand at one. `instead_of` names a place that is over and
-    /// may be replaced. Answers the place that stands: where it is not `place`, another join of theirs came first.
+    /// may be replaced; one with a live admission, booked or revoked never is. Answers the place that stands: where it
+    /// is not `place`, another join of theirs came first.
     async fn claim_place(
         &self,
         event: &EventId,
@@ -41,7 +42,8 @@ pub trait Desk: Send + Sync {
     /// Admits who has been called, or says why not.
     async fn admit(&self, event: &EventId, request: &AdmitRequest, now: Timestamp) -> PortResult<Admit>;
 
-    /// Ends an admission: its room at the desk is free. Unknown or ended already: nothing.
+    /// Ends an admission: its room at the desk is free. Unknown or ended already: nothing. One that ran out is noted as
+    /// ended so, because a hold may be paid after it.
     async fn finish(&self, event: &EventId, session: &SessionId, why: Ended, now: Timestamp) -> PortResult<()>;
 
     /// How full it is. `from_rank`: how many of the places with this rank or a higher one have come.

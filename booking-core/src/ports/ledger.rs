@@ -73,7 +73,7 @@ pub trait Ledger: LedgerReader {
     async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>>;
 
     /// Confirms bookings whose payment is authorised. A hold past its deadline is still confirmed while nobody took
-    /// any of its seats.
+    /// any of its seats, and its session and its user would not have more with it than its claim's `max_seats`.
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
 
     /// Gives held seats back.

@@ -100,13 +100,14 @@ pub async fn a_late_confirmation_takes_nothing_from_anybody<L: Ledger>(open: imp
 /// A hold that ran out counts no more, so that its user may hold as much again; both together would be too much.
 pub async fn a_late_confirmation_never_exceeds_the_limit_of_seats<L: Ledger>(open: impl AsyncFn() -> L) {
     let ledger = open().await;
-    let of_one = |number, indices: &[u32], until| ClaimSeats {
+    let of_session = |number, sitting, indices: &[u32], until| ClaimSeats {
         user: user(1),
-        session: session(1),
+        session: session(sitting),
         max_seats: 4,
         until,
         ..claim(number, indices)
     };
+    let of_one = |number, indices, until| of_session(number, 1, indices, until);
     let pay = |number| ConfirmSeats { user: user(1), ..payment(number) };
     must_hold(&ledger, &of_one(1, &[1, 2, 3], at(60_000)), at(0)).await;
     must_hold(&ledger, &of_one(2, &[4], at(60_000)), at(0)).await;
@@ -116,6 +117,16 @@ pub async fn a_late_confirmation_never_exceeds_the_limit_of_seats<L: Ledger>(ope
     let last = ledger.confirm(&[pay(3)], at(60_002)).await.expect("a confirmation");
     assert!(matches!(last.answers[..], [Confirmed::Confirmed(_)]), "a live hold was counted when it was made");
     assert_eq!(owners(&ledger, at(60_002)).await.len(), 4);
+    // The same user in two sessions, another user in the session of the first.
+    must_hold(&ledger, &ClaimSeats { user: user(2), ..of_session(4, 4, &[11, 12, 13], at(60_000)) }, at(0)).await;
+    must_hold(&ledger, &ClaimSeats { user: user(2), ..of_session(5, 5, &[14, 15], at(120_000)) }, at(60_000)).await;
+    must_hold(&ledger, &ClaimSeats { user: user(3), ..of_session(6, 6, &[21, 22, 23], at(60_000)) }, at(0)).await;
+    must_hold(&ledger, &ClaimSeats { user: user(4), ..of_session(7, 6, &[24, 25], at(120_000)) }, at(60_000)).await;
+    for (number, who) in [(4, 2), (6, 3)] {
+        let late = ledger.confirm(&[ConfirmSeats { user: user(who), ..payment(number) }], at(60_003)).await;
+        let answer = only(late.expect("a confirmation")).0;
+        assert!(matches!(answer, Confirmed::Gone(_)), "booking {number}: {answer:?}");
+    }
 }
 
 /// "Or it had been given back or cancelled."

@@ -1,0 +1,5 @@
+// The list of events: only its times need a script.
+
+import { localTimes } from "./page.js";
+
+localTimes();

@@ -1,0 +1,147 @@
+// Paying for a hold: payment first, then confirmation, each safe to repeat.
+
+import { $, announce, lang, make, page, setText, show, t } from "./page.js";
+import { call, explain } from "./api.js";
+import { clockFace, money } from "./format.js";
+import { seatName } from "./seats.js";
+
+/**
+ * The checkout. `admission()` gives the admission's headers; `onPaid(booking)` is called with a confirmed booking,
+ * `onLost(text)` when the hold is over, with what to tell the visitor.
+ */
+export function createCheckout({ clock, admission, onPaid, onLost }) {
+  let booking;
+  let working = false;
+  let warned = false;
+  // A payment that was made and not yet refused: asked about again rather than made twice.
+  let transaction;
+
+  const price = (amount) => money(amount, booking.currency ?? page.event.currency, lang);
+
+  function notice(text) {
+    setText($("checkout-notice"), text);
+    show($("checkout-notice"), Boolean(text));
+  }
+
+  function busy(now) {
+    working = now;
+    const pay = $("checkout-pay");
+    if (pay) {
+      pay.disabled = now;
+      setText(pay, now ? t("checkout-paying") : t("checkout-pay", { amount: price(booking.totalAmount) }));
+    }
+    $("checkout-release").disabled = now;
+  }
+
+  function over(text) {
+    booking = undefined;
+    transaction = undefined;
+    onLost(text);
+  }
+
+  async function transactionFor(outcome) {
+    if (transaction) return transaction;
+    const body = { amount: booking.totalAmount, currency: booking.currency, outcome };
+    const { data } = await call("POST", "/v1/sandbox/payments", { body, headers: admission() });
+    transaction = data.transactionId;
+    return transaction;
+  }
+
+  async function pay(outcome) {
+    if (working) return;
+    busy(true);
+    notice("");
+    const amount = booking.totalAmount;
+    try {
+      const transactionId = await transactionFor(outcome);
+      const body = {
+        bookingId: booking.bookingId,
+        paymentDetails: { paymentMethod: "sandbox", transactionId, amount },
+      };
+      const { data } = await call("POST", "/v1/bookings/confirm", { body, headers: admission(), attempts: 3 });
+      const paid = { totalAmount: amount, currency: booking.currency, seats: booking.seats, ...data };
+      booking = undefined;
+      transaction = undefined;
+      onPaid(paid);
+    } catch (refusal) {
+      refused(refusal);
+    }
+  }
+
+  function refused(refusal) {
+    busy(false);
+    if (refusal.slug === "hold-expired") {
+      over(t("checkout-expired"));
+    } else if (refusal.status === 402) {
+      transaction = undefined;
+      notice(t("checkout-declined"));
+    } else if (refusal.status === 0 || refusal.status >= 500) {
+      notice(refusal.status === 0 ? explain(refusal, t) : t("checkout-again"));
+    } else {
+      if (refusal.status === 422) transaction = undefined;
+      notice(explain(refusal, t));
+    }
+  }
+
+  async function release() {
+    if (working) return;
+    busy(true);
+    notice(t("checkout-releasing"));
+    try {
+      await call("DELETE", `/v1/bookings/${booking.bookingId}`, { headers: admission(), attempts: 3 });
+      over(t("checkout-released"));
+    } catch (refusal) {
+      busy(false);
+      notice(explain(refusal, t));
+    }
+  }
+
+  function tick() {
+    if (!booking) return;
+    const left = clock.until(booking.expiresAt);
+    setText($("checkout-timer"), t("checkout-timer", { duration: clockFace(left) }));
+    $("checkout-timer").classList.toggle("urgent", left < 60_000);
+    if (left > 0 && left < 60_000 && !warned) {
+      warned = true;
+      announce(t("checkout-timer-last"));
+    }
+    // While a payment runs, the server alone says whether it came in time.
+    if (left === 0 && !working) over(t("checkout-expired"));
+  }
+
+  $("checkout-form")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    pay(new FormData(event.target).get("outcome"));
+  });
+  // Another outcome is another payment.
+  $("checkout-form")?.addEventListener("change", () => (transaction = undefined));
+  $("checkout-release").addEventListener("click", release);
+  setInterval(tick, 250);
+
+  return {
+    /** Shows a hold. */
+    open(held) {
+      booking = held;
+      transaction = undefined;
+      warned = false;
+      notice("");
+      $("checkout-seats").replaceChildren(
+        ...held.seats.map((seat) =>
+          make(
+            "tr",
+            {},
+            make("td", {}, seatName(seat)),
+            make("td", {}, seat.category ?? ""),
+            make("td", { class: "amount" }, price(seat.price)),
+          ),
+        ),
+      );
+      setText($("checkout-total"), price(held.totalAmount));
+      busy(false);
+      tick();
+    },
+    close() {
+      booking = undefined;
+    },
+  };
+}

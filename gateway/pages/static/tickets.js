@@ -1,0 +1,34 @@
+// The tickets of a confirmed booking.
+
+import { $, lang, make, page, setText, show, t } from "./page.js";
+import { money } from "./format.js";
+import { seatName } from "./seats.js";
+
+$("tickets-print").addEventListener("click", () => window.print());
+
+/** Shows them. */
+export function drawTickets(booking) {
+  const tickets = booking.tickets ?? [];
+  const bySeat = new Map((booking.seats ?? []).map((seat) => [seat.seatId, seat]));
+  setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
+  setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));
+  $("tickets-list").replaceChildren(
+    ...tickets.map((ticket) => {
+      const seat = { ...bySeat.get(ticket.seatId), ...ticket };
+      const number = make("span", { class: "quiet" }, t("tickets-number", { id: ticket.ticketId }));
+      return make("li", {}, make("strong", {}, seatName(seat)), number);
+    }),
+  );
+  const qr = $("tickets-qr");
+  show(qr, Boolean(booking.qrCode));
+  if (booking.qrCode) {
+    qr.src = booking.qrCode;
+    qr.alt = t("tickets-qr", { id: booking.bookingId });
+  }
+  const paid = booking.totalAmount !== undefined;
+  show($("tickets-paid"), paid);
+  if (paid) {
+    const amount = money(booking.totalAmount, booking.currency ?? page.event.currency, lang);
+    setText($("tickets-paid"), t("tickets-paid", { amount }));
+  }
+}

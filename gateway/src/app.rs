@@ -1,0 +1,69 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use booking_core::ports::{
+    accounts::RefreshFamilies,
+    catalog::CatalogReader,
+    clock::{Clock, Entropy},
+    desk::Desk,
+    ledger::LedgerReader,
+    log::Log,
+    payments::SandboxPayments,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    booking::pending::Pending,
+    browse::live::LiveSeats,
+    commands::Commands,
+    identity::{access::AccessTokens, outside::Outside},
+    keys::Keys,
+    limits::Limits,
+    line::{admission::AdmissionTokens, join::Joining},
+    metrics::Metrics,
+    pages::Pages,
+    sales::Sales,
+    settings::Settings,
+};
+
+/// What stands behind the gateway.
+#[derive(Clone)]
+pub struct Parts {
+    /// The log: the only thing the gateway writes to, besides the desk.
+    pub log: Arc<dyn Log>,
+    /// The desk.
+    pub desk: Arc<dyn Desk>,
+    /// The ledger, to read.
+    pub ledger: Arc<dyn LedgerReader>,
+    /// The catalog, to read.
+    pub catalog: Arc<dyn CatalogReader>,
+    /// Guests' refresh tokens.
+    pub refresh: Arc<dyn RefreshFamilies>,
+    /// The sandbox provider, where payments can be made for trying out.
+    pub sandbox: Option<Arc<dyn SandboxPayments>>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes that nobody can predict.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Everything, shared by all requests.
+pub(crate) struct App {
+    pub(crate) parts: Parts,
+    pub(crate) keys: Keys,
+    pub(crate) settings: Settings,
+    pub(crate) access: AccessTokens,
+    pub(crate) outside: Outside,
+    pub(crate) admission: AdmissionTokens,
+    pub(crate) limits: Limits,
+    pub(crate) sales: Sales,
+    pub(crate) joining: Joining,
+    pub(crate) commands: Commands,
+    pub(crate) pending: Pending,
+    pub(crate) seats: LiveSeats,
+    pub(crate) pages: Pages,
+    pub(crate) metrics: Metrics,
+    /// Cancelled when the gateway begins to drain: streams end.
+    pub(crate) closing: CancellationToken,
+}

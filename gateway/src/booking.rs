@@ -1,0 +1,10 @@
+//! Bookings: each call becomes a command to the workers, and its answer comes back through the log.
+
+pub(crate) mod confirm;
+pub(crate) mod pending;
+pub(crate) mod qr;
+pub(crate) mod read;
+pub(crate) mod refusal;
+pub(crate) mod release;
+pub(crate) mod reserve;
+pub(crate) mod view;

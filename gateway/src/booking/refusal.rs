@@ -1,0 +1,42 @@
+//! The workers' refusals, as the API names them.
+
+use booking_core::message::Refusal;
+
+use crate::problem::{Problem, nothing_here};
+
+/// The problem that says `refusal`.
+pub(crate) fn problem(refusal: Refusal) -> Problem {
+    let detail = {
+        let text = refusal.to_string();
+        let mut letters = text.chars();
+        letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    };
+    let ids = |seats: &[booking_core::seats::SeatId]| {
+        seats.iter().map(|seat| serde_json::Value::from(seat.as_str())).collect::<Vec<_>>()
+    };
+    match refusal {
+        Refusal::NotFound => nothing_here(),
+        Refusal::SeatsUnavailable { unavailable } => {
+            Problem::seats_unavailable(detail).with("unavailable", ids(&unavailable))
+        }
+        Refusal::OrphanSeat { orphans } => Problem::orphan_seat(detail).with("orphans", ids(&orphans)),
+        Refusal::TooManySeats { max_seats } => Problem::too_many_seats(detail).with("maxSeats", max_seats),
+        Refusal::UnknownSeat { name } => Problem::unknown_seat(detail).with("seat", name),
+        Refusal::DuplicateSeat { name } => Problem::duplicate_seat(detail).with("seat", name),
+        Refusal::KeyReused => Problem::idempotency_key_reused(detail),
+        Refusal::AdmissionOver => Problem::admission_required(detail),
+        Refusal::SaleEnded => Problem::sale_ended(detail),
+        Refusal::EventOver => Problem::event_over(detail),
+        Refusal::HoldExpired => Problem::hold_expired(detail),
+        Refusal::PaymentDeclined { .. } => Problem::payment_declined(detail),
+        Refusal::AmountMismatch { due, paid } => Problem::amount_mismatch(detail).with("due", due).with("paid", paid),
+        Refusal::NotReserved => Problem::not_reserved(detail),
+        Refusal::Conflict => Problem::conflict(detail),
+        Refusal::VersionMismatch { version } => Problem::version_mismatch(detail).with("version", version),
+        Refusal::Invalid { detail } => Problem::invalid_setting(detail),
+        Refusal::Unavailable { detail } => {
+            tracing::warn!(detail, "a worker can't do what was asked");
+            Problem::unavailable("This can't be done just now; it is safe to try again.")
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A booking as its owner is shown it.
+
+use booking_core::{
+    booking::{Booking, BookingState, ticket_id},
+    id::{BookingId, EventId, TicketId},
+    money::Currency,
+    seats::SeatId,
+    time::Timestamp,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{app::App, problem::Problem};
+
+/// A booking.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BookingView {
+    #[schema(value_type = String)]
+    pub(crate) booking_id: BookingId,
+    /// `reserved`, `confirmed`, `cancelled`, `expired` or `released`.
+    #[schema(value_type = String)]
+    pub(crate) status: BookingState,
+    #[schema(value_type = String)]
+    pub(crate) event_id: EventId,
+    /// Its seats, by id, in the order asked.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) seats: Vec<SeatId>,
+    /// The same with everything about them.
+    pub(crate) seat_details: Vec<BookedSeat>,
+    /// In minor units.
+    pub(crate) total_amount: i64,
+    #[schema(value_type = String)]
+    pub(crate) currency: Currency,
+    /// When the hold runs out, or ran out.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) expires_at: Timestamp,
+    /// One for each seat, once confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tickets: Option<Vec<Ticket>>,
+    /// The address of a picture to show at the door, once confirmed; for the owner alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) qr_code: Option<String>,
+    /// What was given back on cancelling, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refund_amount: Option<i64>,
+}
+
+/// A seat of a booking.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BookedSeat {
+    #[schema(value_type = String)]
+    seat_id: SeatId,
+    section: String,
+    row: String,
+    number: String,
+    category: String,
+    /// In minor units.
+    price: i64,
+}
+
+/// A ticket: one seat of a confirmed booking.
+#[expect(clippy::struct_field_names, reason = "the names are the public contract's")]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ticket {
+    #[schema(value_type = String)]
+    ticket_id: TicketId,
+    #[schema(value_type = String)]
+    seat_id: SeatId,
+    section: String,
+    row: String,
+    number: String,
+}
+
+/// Where the picture of a booking's code is.
+pub(crate) fn qr_path(booking: &BookingId) -> String {
+    format!("/v1/bookings/{booking}/qr.svg")
+}
+
+/// `booking` for its owner.
+///
+/// # Errors
+/// [unavailable], where the catalog can't be read.
+pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Problem> {
+    let map = app.seats.get(app, &booking.event_id).await?;
+    let seats = booking.seats.iter().filter_map(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
+    let seats: Vec<_> = seats.collect();
+    let is_confirmed = booking.state == BookingState::Confirmed;
+    // A hold ends by its deadline, whether somebody has noted it yet or not.
+    let is_run_out = booking.state == BookingState::Held && booking.expires_at <= app.parts.clock.now();
+    Ok(BookingView {
+        booking_id: booking.booking_id.clone(),
+        status: if is_run_out { BookingState::Expired } else { booking.state },
+        event_id: booking.event_id.clone(),
+        seats: seats.iter().map(|(_, seat)| seat.seat_id.clone()).collect(),
+        seat_details: seats
+            .iter()
+            .map(|(_, seat)| BookedSeat {
+                seat_id: seat.seat_id.clone(),
+                section: seat.section.to_string(),
+                row: seat.row.to_string(),
+                number: seat.number.to_string(),
+                category: seat.category.to_string(),
+                price: map.event.prices.get(&*seat.category).copied().unwrap_or(0),
+            })
+            .collect(),
+        total_amount: booking.total.amount,
+        currency: booking.total.currency,
+        expires_at: booking.expires_at,
+        tickets: is_confirmed.then(|| {
+            let ticket = |(index, seat): &(booking_core::seats::SeatIndex, &booking_core::seats::map::Seat)| Ticket {
+                ticket_id: ticket_id(&booking.booking_id, *index),
+                seat_id: seat.seat_id.clone(),
+                section: seat.section.to_string(),
+                row: seat.row.to_string(),
+                number: seat.number.to_string(),
+            };
+            seats.iter().map(ticket).collect()
+        }),
+        qr_code: is_confirmed.then(|| qr_path(&booking.booking_id)),
+        refund_amount: booking.refund,
+    })
+}

@@ -1,0 +1,271 @@
+//! Live seat maps: a snapshot of the ledger, then the versioned changes from `weir.seats`, shared by all listeners.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use booking_core::{
+    booking::SeatChanges,
+    catalog::{Event, Venue},
+    id::EventId,
+    message,
+    ports::log::Topic,
+    seats::SeatStatus,
+};
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{app::App, problem::{Problem, nothing_here}, sse};
+
+/// The most maps kept; beyond that a map is worked out anew for each request.
+const MAX_MAPS: usize = 10_000;
+/// Changes kept of each event, so that a stream that broke off goes on where it was.
+const MAX_DELTAS: usize = 512;
+/// How many records of `weir.seats` are read at once.
+const READ_AT_ONCE: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(250);
+
+/// One event's live map.
+pub(crate) struct LiveMap {
+    /// The event.
+    pub(crate) event: Arc<Event>,
+    /// Its venue.
+    pub(crate) venue: Arc<Venue>,
+    now: RwLock<Statuses>,
+    version: watch::Sender<u64>,
+    /// Held while a snapshot is read, so that one at a time is.
+    reading: tokio::sync::Mutex<()>,
+}
+
+struct Statuses {
+    version: u64,
+    by_seat: Vec<SeatStatus>,
+    left: u64,
+    /// The latest changes, each as the piece that is sent to every listener.
+    deltas: VecDeque<(u64, Bytes)>,
+}
+
+/// The map alone, small.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct Snapshot {
+    /// Rises with every change.
+    pub(crate) version: u64,
+    /// One letter a seat, in seat order: `a` available, `r` reserved, `b` booked.
+    pub(crate) statuses: String,
+}
+
+#[derive(Serialize)]
+struct Delta<'a> {
+    version: u64,
+    changes: Vec<(&'a str, SeatStatus)>,
+}
+
+impl LiveMap {
+    fn statuses(&self) -> std::sync::RwLockReadGuard<'_, Statuses> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The map as it is.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let now = self.statuses();
+        Snapshot { version: now.version, statuses: now.by_seat.iter().map(|status| status.letter()).collect() }
+    }
+
+    /// Its version.
+    pub(crate) fn version(&self) -> u64 {
+        self.statuses().version
+    }
+
+    /// What each seat is, in seat order.
+    pub(crate) fn by_seat(&self) -> Vec<SeatStatus> {
+        self.statuses().by_seat.clone()
+    }
+
+    /// Seats that are available.
+    pub(crate) fn left(&self) -> u64 {
+        self.statuses().left
+    }
+
+    /// Its version, as it rises.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The pieces after `version`, and the version they lead to; `None`: some are forgotten, begin with a snapshot.
+    pub(crate) fn after(&self, version: u64) -> Option<(Vec<Bytes>, u64)> {
+        let now = self.statuses();
+        if version == now.version {
+            return Some((Vec::new(), version));
+        }
+        let first = now.deltas.front()?.0;
+        if version + 1 < first || version > now.version {
+            return None;
+        }
+        let pieces = now.deltas.iter().filter(|(number, _)| *number > version).map(|(_, piece)| piece.clone());
+        Some((pieces.collect(), now.version))
+    }
+
+    /// Takes in a change; false: there is a gap before it, and a snapshot is needed.
+    fn apply(&self, changes: &SeatChanges) -> bool {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if changes.version <= now.version {
+            return true;
+        }
+        if changes.version > now.version + 1 {
+            return false;
+        }
+        let seats = self.venue.seat_map.seats();
+        let mut shown = Vec::with_capacity(changes.changes.len());
+        for (index, status) in &changes.changes {
+            let at = index.0 as usize;
+            let (Some(known), Some(seat)) = (now.by_seat.get_mut(at), seats.get(at)) else { continue };
+            let before = std::mem::replace(known, *status);
+            shown.push((seat.seat_id.as_str(), *status));
+            now.left -= u64::from(before == SeatStatus::Available);
+            now.left += u64::from(*status == SeatStatus::Available);
+        }
+        now.version = changes.version;
+        let delta = Delta { version: changes.version, changes: shown };
+        let piece = sse::event("delta", Some(changes.version), &delta);
+        now.deltas.push_back((changes.version, piece));
+        if now.deltas.len() > MAX_DELTAS {
+            now.deltas.pop_front();
+        }
+        drop(now);
+        self.version.send_replace(changes.version);
+        true
+    }
+
+    async fn read_again(&self, app: &App) -> Result<(), Problem> {
+        let _one_at_a_time = self.reading.lock().await;
+        let states = app.parts.ledger.seat_states(&self.event.event_id).await?;
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if states.version < now.version {
+            return Ok(());
+        }
+        *now = Statuses::of(&self.venue, &states);
+        drop(now);
+        self.version.send_replace(states.version);
+        Ok(())
+    }
+}
+
+impl Statuses {
+    fn of(venue: &Venue, states: &booking_core::ports::ledger::SeatStates) -> Self {
+        let mut by_seat = vec![SeatStatus::Available; venue.seat_map.seats().len()];
+        for (index, status) in &states.taken {
+            if let Some(known) = by_seat.get_mut(index.0 as usize) {
+                *known = *status;
+            }
+        }
+        let left = by_seat.iter().filter(|status| **status == SeatStatus::Available).count() as u64;
+        Self { version: states.version, by_seat, left, deltas: VecDeque::new() }
+    }
+}
+
+type Maps = HashMap<Box<str>, Arc<LiveMap>>;
+
+/// The live maps that were asked for.
+#[derive(Default)]
+pub(crate) struct LiveSeats {
+    maps: ArcSwap<Maps>,
+    adding: Mutex<()>,
+}
+
+impl LiveSeats {
+    /// The live map of `event`.
+    ///
+    /// # Errors
+    /// [not-found]; [unavailable].
+    pub(crate) async fn get(&self, app: &App, event: &EventId) -> Result<Arc<LiveMap>, Problem> {
+        if let Some(map) = self.maps.load().get(event.as_str()) {
+            return Ok(Arc::clone(map));
+        }
+        let found = app.parts.catalog.event(event).await?.ok_or_else(nothing_here)?;
+        let venue = app.parts.catalog.venue(&found.venue_id).await?.ok_or_else(nothing_here)?;
+        let now = Statuses { version: 0, by_seat: Vec::new(), left: 0, deltas: VecDeque::new() };
+        let map = Arc::new(LiveMap {
+            event: found,
+            venue,
+            now: RwLock::new(now),
+            version: watch::Sender::new(0),
+            reading: tokio::sync::Mutex::new(()),
+        });
+        // First known, then read: a change that comes in between makes a gap, and the map is read once more.
+        map.read_again(app).await?;
+        let kept = self.keep(event, map);
+        kept.read_again(app).await?;
+        Ok(kept)
+    }
+
+    fn keep(&self, event: &EventId, map: Arc<LiveMap>) -> Arc<LiveMap> {
+        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.maps.load();
+        if let Some(first) = known.get(event.as_str()) {
+            return Arc::clone(first);
+        }
+        if known.len() < MAX_MAPS {
+            let mut more = Maps::clone(&known);
+            more.insert(event.as_str().into(), Arc::clone(&map));
+            self.maps.store(Arc::new(more));
+        }
+        map
+    }
+
+    /// Seats left of `event`; `None` where that can't be read.
+    pub(crate) async fn left(&self, app: &App, event: &EventId) -> Option<u64> {
+        self.get(app, event).await.ok().map(|map| map.left())
+    }
+
+    async fn apply(&self, app: &App, payload: &[u8]) {
+        let changes = match message::decode::<SeatChanges>(payload) {
+            Ok(changes) => changes,
+            Err(error) => return tracing::warn!(%error, "a change of seats can't be read"),
+        };
+        let Some(map) = self.maps.load().get(changes.event_id.as_str()).cloned() else { return };
+        if !map.apply(&changes)
+            && let Err(problem) = map.read_again(app).await
+        {
+            tracing::warn!(detail = problem.detail(), event = %changes.event_id, "a live map can't be read again");
+        }
+    }
+}
+
+/// Follows `weir.seats` until `stop`.
+pub(crate) async fn run(app: Arc<App>, tasks: TaskTracker, stop: CancellationToken) {
+    let ends = loop {
+        match app.parts.log.ends(&Topic::Seats).await {
+            Ok(ends) => break ends,
+            Err(error) => tracing::warn!(%error, "the changes of seats can't be read"),
+        }
+        tokio::select! { () = tokio::time::sleep(RETRY) => {}, () = stop.cancelled() => return }
+    };
+    for (lane, mut from) in (0_u16..).zip(ends) {
+        let (app, stop) = (Arc::clone(&app), stop.clone());
+        tasks.spawn(async move {
+            let following = async {
+                loop {
+                    match app.parts.log.read(&Topic::Seats, lane, from, READ_AT_ONCE, PATIENCE).await {
+                        Ok(entries) => {
+                            for entry in entries {
+                                from = entry.offset + 1;
+                                app.seats.apply(&app, &entry.payload).await;
+                            }
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "the changes of seats can't be read");
+                            tokio::time::sleep(RETRY).await;
+                        }
+                    }
+                }
+            };
+            tokio::select! { () = following => {}, () = stop.cancelled() => {} }
+        });
+    }
+}

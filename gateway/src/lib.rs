@@ -1,0 +1,43 @@
+//! The edge of Weir: HTTP, pages, tokens, rate limits, live streams.
+//!
+//! Architecture invariants: the gateway writes only to the log and to the desk; it sees ports, never a backend; a poll
+//! of a place is answered from memory alone; a refresh token, an operator key or a place token is never written down.
+//!
+//! The way of a request: [`accept`] takes the connection and holds it to its limits, [`service`] answers polls and
+//! joins itself and hands everything else to [`router`], whose handlers stand in the folders named after the part of
+//! the business they serve.
+
+mod accept;
+mod admin;
+mod app;
+mod booking;
+mod browse;
+mod commands;
+mod gateway;
+mod identity;
+mod keys;
+mod limits;
+mod line;
+mod metrics;
+mod operator;
+pub mod pages;
+mod problem;
+mod request;
+mod respond;
+mod router;
+mod sales;
+mod sandbox;
+mod service;
+mod settings;
+mod site;
+mod sse;
+
+pub use app::Parts;
+pub use gateway::{Error, Gateway};
+pub use keys::{AccessKeys, AdmissionKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role};
+pub use settings::{InvalidSetting, OutsideIssuer, Settings};
+
+/// The API's description (OpenAPI 3.1), as JSON; the same as `/openapi.json`.
+pub fn openapi() -> String {
+    router::description()
+}

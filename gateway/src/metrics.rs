@@ -1,0 +1,84 @@
+//! What the gateway counts about itself, in Prometheus' words.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// The upper bounds of the time a request takes, in seconds.
+const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// What is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Polls of places, answered from memory.
+    pub(crate) polls: Counter<u64, AtomicU64>,
+    /// Joins that made a place.
+    pub(crate) joins: Counter<u64, AtomicU64>,
+    /// Admissions given out.
+    pub(crate) admissions: Counter<u64, AtomicU64>,
+    /// Open connections.
+    pub(crate) connections: Gauge<i64, AtomicI64>,
+    /// Connections closed because there were too many.
+    pub(crate) turned_away: Counter<u64, AtomicU64>,
+    /// Open streams.
+    pub(crate) streams: Gauge<i64, AtomicI64>,
+    /// Commands waiting for an answer.
+    pub(crate) waiting_commands: Gauge<i64, AtomicI64>,
+    responses: Family<Status, Counter<u64, AtomicU64>>,
+    seconds: Histogram,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: u16,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            polls: Counter::default(),
+            joins: Counter::default(),
+            admissions: Counter::default(),
+            connections: Gauge::default(),
+            turned_away: Counter::default(),
+            streams: Gauge::default(),
+            waiting_commands: Gauge::default(),
+            responses: Family::default(),
+            seconds: Histogram::new(SECONDS),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let mut registry = Registry::with_prefix("weir_gateway");
+        registry.register("polls", "Polls of places answered from memory", self.polls.clone());
+        registry.register("joins", "Joins that made a place", self.joins.clone());
+        registry.register("admissions", "Admissions given out", self.admissions.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("connections_turned_away", "Connections closed for want of room", self.turned_away.clone());
+        registry.register("streams", "Open streams", self.streams.clone());
+        registry.register("waiting_commands", "Commands waiting for an answer", self.waiting_commands.clone());
+        registry.register("responses", "Responses by status, polls left out", self.responses.clone());
+        registry.register("request_seconds", "How long requests took, polls left out", self.seconds.clone());
+        self.registry = registry;
+        self
+    }
+
+    /// Counts a response that took `seconds`.
+    pub(crate) fn responded(&self, status: u16, seconds: f64) {
+        self.responses.get_or_create(&Status { status }).inc();
+        self.seconds.observe(seconds);
+    }
+
+    /// Everything, in the `OpenMetrics` text format.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing to a string can't fail");
+        out
+    }
+}

@@ -1,0 +1,175 @@
+//! Every route, and the description that is made of the same list.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::header;
+use tower_http::compression::{
+    CompressionLayer,
+    predicate::{DefaultPredicate, NotForContentType, Predicate as _},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, booking, browse, identity::guest, line, operator, sandbox, site};
+
+/// The API's title page.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Weir",
+        description = "A waiting room and reservation gateway for flash sales. Refusals are problem+json (RFC 9457) \
+                       with a stable type, `urn:weir:<slug>`; slugs stand in brackets.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    modifiers(&Security),
+    tags(
+        (name = "Identity", description = "Who is asking"),
+        (name = "Browse", description = "What is on"),
+        (name = "Line", description = "Waiting, and the proof that it is fair"),
+        (name = "Booking", description = "Seats"),
+        (name = "Sandbox", description = "For trying out"),
+        (name = "Operator", description = "Setting up and steering"),
+        (name = "Site", description = "Keys and this description"),
+    ),
+)]
+struct Description;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = |text: &str| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
+        };
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("user", bearer("An access token"));
+        components.add_security_scheme("operator", bearer("An operator key"));
+    }
+}
+
+/// The API's routes with their description.
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(guest::create_guest))
+        .routes(routes!(guest::refresh_session))
+        .routes(routes!(browse::details::get_event))
+        .routes(routes!(browse::seats::get_seats))
+        .routes(routes!(browse::seats::stream_seats))
+        .routes(routes!(line::public::get_line, line::join::join_line))
+        .routes(routes!(line::poll::get_place, line::leave::delete_place))
+        .routes(routes!(line::stream::stream_place))
+        .routes(routes!(line::claim::claim_turn))
+        .routes(routes!(line::draw::get_draw))
+        .routes(routes!(line::draw::get_entries))
+        .routes(routes!(line::draw::get_records))
+        .routes(routes!(booking::reserve::reserve))
+        .routes(routes!(booking::confirm::confirm))
+        .routes(routes!(booking::read::get_booking, booking::release::release))
+        .routes(routes!(booking::qr::get_qr))
+        .routes(routes!(sandbox::create_payment))
+        .routes(routes!(operator::venues::create_venue))
+        .routes(routes!(operator::events::create_event, operator::events::list_events))
+        .routes(routes!(operator::sale::put_sale, operator::sale::patch_sale, operator::sale::get_sale))
+        .routes(routes!(operator::sale::stream_sale))
+        .routes(routes!(operator::sale::revoke))
+        .routes(routes!(operator::audit::get_audit))
+        .routes(routes!(get_jwks))
+}
+
+/// The public keys that admission tokens are verified with.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "Site",
+    responses((status = 200, description = "A JWK set (RFC 7517)", body = Object))
+)]
+async fn get_jwks(State(app): State<Arc<App>>) -> Response {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(app.keys.admission.jwks())).into_response()
+}
+
+/// The API's description, as JSON.
+pub(crate) fn description() -> String {
+    api().into_openapi().to_json().expect("the description is plain data")
+}
+
+/// Everything that is routed.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (api, openapi) = api().split_for_parts();
+    let openapi = openapi.to_json().expect("the description is plain data");
+    let openapi: bytes::Bytes = openapi.into();
+    let description = move || {
+        let openapi = openapi.clone();
+        async move {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")], openapi)
+        }
+    };
+    let compressible = DefaultPredicate::new().and(NotForContentType::SSE);
+    api.route("/openapi.json", get(description))
+        .route("/", get(site::browse))
+        .route("/e/session", post(site::acts::session))
+        .route("/e/{event}", get(site::event))
+        .route("/e/{event}/draw", get(site::draw))
+        .route("/e/{event}/join", post(site::acts::join_page))
+        .route("/e/{event}/claim", post(site::acts::claim_page))
+        .route("/e/{event}/leave", post(site::acts::leave_page))
+        .route("/operator", get(site::operator))
+        .route("/static/{name}", get(site::asset))
+        .fallback(site::nothing)
+        .method_not_allowed_fallback(site::wrong_method)
+        .layer(CompressionLayer::new().gzip(true).br(false).compress_when(compressible))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// The calls of the public contract that this gateway has.
+    const CALLS: &[(&str, &str)] = &[
+        ("post", "/v1/users/guest"),
+        ("post", "/v1/users/refresh"),
+        ("get", "/v1/events/{eventId}"),
+        ("get", "/v1/events/{eventId}/seats"),
+        ("get", "/v1/events/{eventId}/seats/stream"),
+        ("get", "/v1/events/{eventId}/line"),
+        ("post", "/v1/events/{eventId}/line"),
+        ("get", "/v1/events/{eventId}/line/place"),
+        ("delete", "/v1/events/{eventId}/line/place"),
+        ("get", "/v1/events/{eventId}/line/stream"),
+        ("post", "/v1/events/{eventId}/line/claim"),
+        ("get", "/v1/events/{eventId}/line/draw"),
+        ("get", "/v1/events/{eventId}/line/draw/{batch}/entries"),
+        ("get", "/v1/events/{eventId}/line/records"),
+        ("post", "/v1/bookings/reserve"),
+        ("post", "/v1/bookings/confirm"),
+        ("get", "/v1/bookings/{bookingId}"),
+        ("delete", "/v1/bookings/{bookingId}"),
+        ("post", "/v1/sandbox/payments"),
+        ("post", "/v1/operator/venues"),
+        ("post", "/v1/operator/events"),
+        ("get", "/v1/operator/events"),
+        ("put", "/v1/operator/events/{eventId}/sale"),
+        ("patch", "/v1/operator/events/{eventId}/sale"),
+        ("get", "/v1/operator/events/{eventId}/sale"),
+        ("get", "/v1/operator/events/{eventId}/sale/stream"),
+        ("post", "/v1/operator/events/{eventId}/admissions/{session}/revoke"),
+        ("get", "/v1/operator/events/{eventId}/audit"),
+        ("get", "/.well-known/jwks.json"),
+    ];
+
+    #[test]
+    fn every_call_of_the_contract_is_described() {
+        let described: Value = serde_json::from_str(&super::description()).unwrap();
+        assert!(described["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (method, path) in CALLS {
+            assert!(described["paths"][path][method].is_object(), "{method} {path}");
+        }
+    }
+}

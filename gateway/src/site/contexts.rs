@@ -1,0 +1,142 @@
+//! What each page is shown with.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use booking_core::{catalog::Event, id::EventId};
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::{accepts_html, language, page};
+use crate::{
+    app::App,
+    identity::cookies,
+    line::{self, public},
+    pages::Page,
+    problem::{Answer, Problem},
+    request::Id,
+    sales::opened,
+};
+
+/// Events listed on the first page.
+const MAX_LISTED: usize = 100;
+/// An event is listed until this long after its beginning, in milliseconds: three hours.
+const LISTED_MS: i64 = 3 * 3_600_000;
+/// How often a page without a script loads itself again, in seconds: at least, at most.
+const POLL_SECONDS: (u64, u64) = (3, 30);
+
+fn accept_language(headers: &HeaderMap) -> Option<&http::HeaderValue> {
+    headers.get(http::header::ACCEPT_LANGUAGE)
+}
+
+/// `/`
+pub(crate) async fn browse(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let lang = language(&app, accept_language(&headers));
+    let now = app.parts.clock.now();
+    let found = app.parts.catalog.events(now.plus_millis(-LISTED_MS), None, MAX_LISTED).await?;
+    let mut events = Vec::with_capacity(found.len());
+    for event in found {
+        let sale = opened(&app, &event.event_id);
+        // An event without a sale has no live map yet, and none is made for a list.
+        let seats = match &sale {
+            Some(sale) => app.seats.left(&app, sale.event()).await,
+            None => None,
+        };
+        let venue = app.parts.catalog.venue(&event.venue_id).await?;
+        events.push(json!({
+            "eventId": event.event_id,
+            "title": event.title,
+            "description": event.description,
+            "venue": venue.map(|venue| venue.name.clone()),
+            "date": event.starts_at,
+            "phase": sale.map(|sale| sale.phase(now)),
+            "availableSeats": seats,
+        }));
+    }
+    page(&app, Page::Browse, lang, &json!({ "events": events, "serverTime": now, "lang": lang }))
+}
+
+async fn described(app: &App, event: &EventId) -> Result<(Arc<Event>, Value), Problem> {
+    let map = app.seats.get(app, event).await?;
+    let context = json!({
+        "eventId": map.event.event_id,
+        "title": map.event.title,
+        "description": map.event.description,
+        "startsAt": map.event.starts_at,
+        "currency": map.event.currency,
+        "venue": { "name": map.venue.name, "address": map.venue.address },
+    });
+    Ok((Arc::clone(&map.event), context))
+}
+
+/// The place of whoever holds the event's cookie; null without one that is good.
+fn place(app: &App, event: &EventId, headers: &HeaderMap) -> (Value, Option<u64>) {
+    let Some(text) = cookies::read_place(headers, event.as_str()) else { return (Value::Null, None) };
+    let Some(sale) = opened(app, event) else { return (Value::Null, None) };
+    match app.keys.place.open(text) {
+        Ok(token) if token.event == *event => {
+            let view = sale.view(&app.keys.place, &token, text, app.parts.clock.now());
+            let poll_after_ms = view.poll_after_ms;
+            (serde_json::to_value(view).unwrap_or(Value::Null), Some(poll_after_ms))
+        }
+        _ => (Value::Null, None),
+    }
+}
+
+/// The event's page, with what went wrong, if something did.
+pub(super) async fn event_page(
+    app: &Arc<App>,
+    event: &EventId,
+    headers: &HeaderMap,
+    problem: Option<&Problem>,
+) -> Answer<Response> {
+    let lang = language(app, accept_language(headers));
+    let now = app.parts.clock.now();
+    let (_, description) = described(app, event).await?;
+    let sale = match opened(app, event) {
+        Some(sale) => serde_json::to_value(public::view(app, &sale, now).await).unwrap_or(Value::Null),
+        None => Value::Null,
+    };
+    let (place, poll_after_ms) = place(app, event, headers);
+    let (least, most) = POLL_SECONDS;
+    let context = json!({
+        "event": description,
+        "sale": sale,
+        "place": place,
+        "serverTime": now,
+        "pollAfterSeconds": poll_after_ms.map_or(most / 2, |ms| ms.div_ceil(1_000).clamp(least, most)),
+        "lang": lang,
+        "problem": problem.map(|problem| json!({ "title": problem.title(), "detail": problem.detail() })),
+        "sandbox": app.parts.sandbox.is_some() && app.settings.sandbox,
+    });
+    page(app, Page::Event, lang, &context)
+}
+
+/// `/e/{eventId}`
+pub(crate) async fn event(State(app): State<Arc<App>>, Id(event): Id<EventId>, headers: HeaderMap) -> Answer {
+    event_page(&app, &event, &headers, None).await
+}
+
+/// `/e/{eventId}/draw`
+pub(crate) async fn draw(State(app): State<Arc<App>>, Id(event): Id<EventId>, headers: HeaderMap) -> Answer {
+    let lang = language(&app, accept_language(&headers));
+    let (_, description) = described(&app, &event).await?;
+    let (place, _) = place(&app, &event, &headers);
+    page(&app, Page::Draw, lang, &json!({ "event": description, "place": place, "lang": lang }))
+}
+
+/// `/operator`
+pub(crate) async fn operator(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let lang = language(&app, accept_language(&headers));
+    page(&app, Page::Operator, lang, &json!({ "lang": lang }))
+}
+
+/// Whether the caller is a form without a script.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    accepts_html(headers)
+}
+
+/// The place token of the event's cookie.
+pub(super) fn place_text<'a>(headers: &'a HeaderMap, event: &EventId) -> Option<&'a str> {
+    line::place_text(headers, event.as_str())
+}

@@ -1,0 +1,213 @@
+//! From an admission to the tickets, with the real workers behind the gateway.
+
+mod support;
+#[path = "support/workers.rs"]
+mod workers;
+
+use gateway::Settings;
+use serde_json::{Value, json};
+use support::{ADMIN_KEY, Guest, World, read, roomy, slug, text, until};
+
+/// An event with an open sale, made as an operator makes it.
+async fn sale(world: &World) -> String {
+    workers::start(world);
+    let create = async |path: &str, body: Value| {
+        let (status, body) = read(world.post(path).bearer_auth(ADMIN_KEY).json(&body).send().await.unwrap()).await;
+        assert_eq!(status, 201, "{body}");
+        body
+    };
+    let mut venue = support::hall_map();
+    venue["name"] = "Town Hall".into();
+    venue["address"] = "1 Market Square".into();
+    venue["location"] = json!({ "city": "Ghent" });
+    let venue = create("/v1/operator/venues", venue).await;
+    let event = json!({
+        "title": "A loud evening", "description": "Music.", "venueId": venue["venueId"],
+        "startsAt": world.now().plus_seconds(86_400), "currency": "EUR", "prices": { "stalls": 2_500 },
+    });
+    let event = text(&create("/v1/operator/events", event).await["eventId"]);
+    let policy = serde_json::to_value(world.policy(200)).unwrap();
+    let path = format!("/v1/operator/events/{event}/sale");
+    let put = world.request(reqwest::Method::PUT, &path).bearer_auth(ADMIN_KEY).json(&policy).send().await.unwrap();
+    let (status, body) = read(put).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(text(&body["commitment"]).len(), 64);
+    event
+}
+
+/// A guest who is in, and the admission.
+async fn admitted(world: &World, event: &str) -> (Guest, String) {
+    let guest = world.guest().await;
+    let (status, place) = world.join(event, &guest).await;
+    assert!(status == 201, "{place}");
+    let token = text(&place["placeToken"]);
+    until("called", || async { world.place(event, &token).await.1["state"] == "called" }).await;
+    let mut admission = Value::Null;
+    for _ in 0..100 {
+        let (status, body) = world.claim(event, &guest, &token).await;
+        if status == 200 {
+            admission = body;
+            break;
+        }
+        assert_eq!(slug(&body), "desk-full", "{body}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    (guest, text(&admission["admissionToken"]))
+}
+
+async fn reserve(world: &World, who: &(Guest, String), key: &str, body: Value) -> (u16, Value) {
+    let request = world.post("/v1/bookings/reserve").bearer_auth(&who.0.token).header("Weir-Admission", &who.1);
+    read(request.header("Idempotency-Key", key).json(&body).send().await.unwrap()).await
+}
+
+async fn booking(world: &World, guest: &Guest, id: &str) -> (u16, Value) {
+    read(world.get(&format!("/v1/bookings/{id}")).bearer_auth(&guest.token).send().await.unwrap()).await
+}
+
+async fn pay(world: &World, amount: i64, outcome: &str) -> String {
+    let body = json!({ "amount": amount, "currency": "EUR", "outcome": outcome });
+    let (status, body) = read(world.post("/v1/sandbox/payments").json(&body).send().await.unwrap()).await;
+    assert_eq!(status, 201, "{body}");
+    text(&body["transactionId"])
+}
+
+async fn confirm(world: &World, guest: &Guest, id: &str, transaction: &str, amount: i64) -> (u16, Value) {
+    let details = json!({ "paymentMethod": "card", "transactionId": transaction, "amount": amount });
+    let body = json!({ "bookingId": id, "paymentDetails": details });
+    let request = world.post("/v1/bookings/confirm").bearer_auth(&guest.token).json(&body);
+    read(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn seats_are_reserved_paid_for_and_become_tickets() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let buyer = admitted(&world, &event).await;
+    let mut live = support::Events::open(world.get(&format!("/v1/events/{event}/seats/stream"))).await;
+    live.event().await;
+
+    let (status, held) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-1", "A-2"] })).await;
+    assert_eq!(status, 201, "{held}");
+    assert_eq!((&held["status"], &held["seats"]), (&"reserved".into(), &json!(["A-1", "A-2"])));
+    assert_eq!((&held["totalAmount"], &held["currency"]), (&5_000.into(), &"EUR".into()));
+    assert_eq!(held["seatDetails"][0]["row"], "A");
+    let (name, delta) = live.event().await;
+    assert_eq!((name.as_str(), &delta["changes"]), ("delta", &json!([["A-1", "reserved"], ["A-2", "reserved"]])));
+    let (status, again) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-1", "A-2"] })).await;
+    assert_eq!((status, &again["bookingId"]), (201, &held["bookingId"]), "a repeated request is one");
+    let (status, other) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-3"] })).await;
+    assert_eq!((status, slug(&other)), (422, "idempotency-key-reused"));
+
+    let id = text(&held["bookingId"]);
+    let declined = pay(&world, 5_000, "decline").await;
+    let (status, body) = confirm(&world, &buyer.0, &id, &declined, 5_000).await;
+    assert_eq!((status, slug(&body)), (402, "payment-declined"));
+    let paid = pay(&world, 5_000, "approve").await;
+    let (status, body) = confirm(&world, &buyer.0, &id, &paid, 4_000).await;
+    assert_eq!((status, slug(&body)), (422, "amount-mismatch"));
+    let (status, sold) = confirm(&world, &buyer.0, &id, &paid, 5_000).await;
+    assert_eq!((status, &sold["status"]), (200, &"confirmed".into()), "{sold}");
+    assert_eq!(sold["tickets"].as_array().unwrap().len(), 2);
+    let (status, same) = confirm(&world, &buyer.0, &id, &paid, 5_000).await;
+    assert_eq!((status, &same["tickets"]), (200, &sold["tickets"]));
+    let (_, shown) = booking(&world, &buyer.0, &id).await;
+    assert_eq!(shown, sold);
+
+    let qr = world.get(&text(&sold["qrCode"])).bearer_auth(&buyer.0.token).send().await.unwrap();
+    assert_eq!(qr.headers()["content-type"], "image/svg+xml");
+    assert!(qr.text().await.unwrap().contains("<svg"));
+    let map = read(world.get(&format!("/v1/events/{event}/seats")).send().await.unwrap()).await.1;
+    assert!(text(&map["statuses"]).starts_with("bba"));
+}
+
+#[tokio::test]
+async fn somebody_elses_booking_is_not_there() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (owner, other) = (admitted(&world, &event).await, world.guest().await);
+    let (_, held) = reserve(&world, &owner, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    let id = text(&held["bookingId"]);
+    let paid = pay(&world, 2_500, "approve").await;
+    let path = format!("/v1/bookings/{id}");
+    let delete = world.request(reqwest::Method::DELETE, &path).bearer_auth(&other.token).send().await.unwrap();
+    let qr = world.get(&format!("{path}/qr.svg")).bearer_auth(&other.token).send().await.unwrap();
+    let answers =
+        [booking(&world, &other, &id).await, confirm(&world, &other, &id, &paid, 2_500).await, read(delete).await, read(qr).await];
+    for (status, body) in answers {
+        assert_eq!((status, slug(&body)), (404, "not-found"));
+    }
+    let nobody = world.get(&path).send().await.unwrap();
+    assert_eq!(nobody.status(), 401);
+    assert_eq!(booking(&world, &owner.0, "booking_none").await.0, 404);
+}
+
+#[tokio::test]
+async fn seats_that_are_taken_unknown_named_twice_or_too_many_are_refused_by_name() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (one, two) = (admitted(&world, &event).await, admitted(&world, &event).await);
+    let (status, _) = reserve(&world, &one, "k1", json!({ "eventId": event, "seats": ["A-1", "A-2"] })).await;
+    assert_eq!(status, 201);
+    let (status, body) = reserve(&world, &two, "k1", json!({ "eventId": event, "seats": ["A-2", "A-3"] })).await;
+    assert_eq!((status, slug(&body), &body["unavailable"]), (409, "seats-unavailable", &json!(["A-2"])));
+    let refused = [
+        (json!({ "eventId": event, "seats": ["Z-9"] }), 422, "unknown-seat"),
+        (json!({ "eventId": event, "seats": ["A-4", "A-4"] }), 422, "duplicate-seat"),
+        (json!({ "eventId": event, "seats": ["B-1", "B-2", "B-3", "B-4", "B-5"] }), 422, "too-many-seats"),
+        (json!({ "eventId": event, "bestAvailable": { "count": 5 } }), 422, "too-many-seats"),
+        (json!({ "eventId": event, "bestAvailable": { "count": 0 } }), 400, "invalid-request"),
+        (json!({ "eventId": event, "seats": [] }), 400, "invalid-request"),
+        (json!({ "eventId": event }), 400, "invalid-request"),
+        (json!({ "eventId": event, "seats": ["B-1"], "bestAvailable": { "count": 1 } }), 400, "invalid-request"),
+        (json!({ "eventId": event, "seats": ["B-1"], "free": true }), 400, "invalid-request"),
+        (json!({ "eventId": "evt_none", "seats": ["B-1"] }), 403, "admission-required"),
+    ];
+    for (at, (body, status, name)) in refused.into_iter().enumerate() {
+        let answer = reserve(&world, &two, &format!("wrong-{at}"), body).await;
+        assert_eq!((answer.0, slug(&answer.1)), (status, name), "{at}");
+    }
+    let (status, best) = reserve(&world, &two, "best", json!({ "eventId": event, "bestAvailable": { "count": 3 } })).await;
+    assert_eq!((status, best["seats"].as_array().map(Vec::len)), (201, Some(3)), "{best}");
+}
+
+#[tokio::test]
+async fn seats_given_back_are_free_at_once() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (one, two) = (admitted(&world, &event).await, admitted(&world, &event).await);
+    let (_, held) = reserve(&world, &one, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    let path = format!("/v1/bookings/{}", text(&held["bookingId"]));
+    let given = world.request(reqwest::Method::DELETE, &path).bearer_auth(&one.0.token).send().await.unwrap();
+    assert_eq!(given.status(), 204);
+    let (_, shown) = booking(&world, &one.0, &text(&held["bookingId"])).await;
+    assert_eq!(shown["status"], "released");
+    let (status, _) = reserve(&world, &two, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    assert_eq!(status, 201);
+}
+
+#[tokio::test]
+async fn a_reservation_that_takes_too_long_is_pending_and_can_be_asked_for() {
+    let world = World::with(Settings { reply_wait_ms: 100, ..roomy() }).await;
+    let _keeper = world.line("evt_1", world.policy(60_000)).await;
+    let guest = world.guest().await;
+    let session = "session_1".parse().unwrap();
+    let (event, user) = ("evt_1".parse().unwrap(), guest.user.parse().unwrap());
+    let until_end = world.now().plus_seconds(600);
+    let claims =
+        booking_core::admission::AdmissionClaims::new("http://weir.test", &event, &user, &session, world.now(), until_end, 4);
+    let who = (guest, support::admission(&claims));
+    let body = json!({ "eventId": "evt_1", "seats": ["A-1"] });
+    // No worker is running.
+    let (status, pending) = reserve(&world, &who, "k1", body.clone()).await;
+    assert_eq!((status, &pending["status"]), (202, &"pending".into()), "{pending}");
+    let id = text(&pending["bookingId"]);
+    assert_eq!(booking(&world, &who.0, &id).await, (200, json!({ "bookingId": id, "status": "pending" })));
+    let other = world.guest().await;
+    assert_eq!(booking(&world, &other, &id).await.0, 404);
+    let (status, running) = reserve(&world, &who, "k1", body).await;
+    assert_eq!((status, slug(&running)), (409, "request-in-progress"));
+    workers::start(&world);
+    until("answered", || async { booking(&world, &who.0, &id).await.1["status"] != "pending" }).await;
+    let (status, shown) = booking(&world, &who.0, &id).await;
+    assert!(status == 409 || shown["status"] == "reserved", "{status} {shown}");
+}

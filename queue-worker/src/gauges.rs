@@ -1,0 +1,106 @@
+//! What the workers measure of themselves, as plain numbers for whoever exports them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One number, counted or measured.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+macro_rules! gauges {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Everything that the workers measure. Counters (`…_total` in [`Gauges::all`]) only rise; the others move.
+        #[derive(Debug, Default)]
+        pub struct Gauges {
+            $($(#[doc = $doc])* pub $name: Gauge,)*
+        }
+
+        impl Gauges {
+            /// Each number with its name and what it is.
+            pub fn all(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), concat!($($doc),*).trim_ascii(), self.$name.get()),)*]
+            }
+        }
+    };
+}
+
+gauges! {
+    /// Lines kept now.
+    lines_kept,
+    /// Batches closed and drawn.
+    batches_total,
+    /// Visitors called.
+    called_total,
+    /// Operators' commands done.
+    commands_total,
+    /// Times that a keeper found that another had taken over.
+    superseded_total,
+    /// Commands of weir.bookings that the hold pool has not taken yet, as of the lane it looked at last.
+    pool_waiting,
+    /// Hold and release commands being worked on.
+    pool_in_flight,
+    /// Holds and releases a second that the pool was measured to manage while there were more to do; 0: not measured.
+    pool_per_second,
+    /// Holds granted.
+    holds_granted_total,
+    /// Holds refused.
+    holds_refused_total,
+    /// Releases.
+    releases_total,
+    /// Commands discarded because nobody waited for them any more.
+    discarded_total,
+    /// Entries of the log that can't be read.
+    unreadable_total,
+    /// Hold tables rebuilt from the ledger.
+    rebuilt_total,
+    /// Grants of a hold table that the ledger refused.
+    contradicted_total,
+    /// Seats seen in two live claims at once. Anything but 0 is a bug (invariant 1).
+    double_sold,
+    /// Confirmations being worked on, in the lane that was looked at last.
+    confirms_in_flight,
+    /// Bookings confirmed.
+    confirmed_total,
+    /// Payments declined.
+    declined_total,
+    /// Payments given back because their seats could not be confirmed.
+    voided_total,
+    /// Acts at the payment provider or at the desk that failed and are to be settled later.
+    unsettled_total,
+    /// Holds marked as expired.
+    expired_total,
+    /// Outbox rows published.
+    published_total,
+    /// Steps that failed.
+    failures_total,
+    /// Parts made anew after a failure.
+    restarts_total,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_name_and_a_meaning() {
+        let gauges = Gauges::default();
+        gauges.called_total.add(7);
+        let all = gauges.all();
+        assert!(all.iter().all(|(_, meaning, _)| !meaning.is_empty()));
+        assert!(all.contains(&("called_total", "Visitors called.", 7)));
+    }
+}

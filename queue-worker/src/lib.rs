@@ -1,0 +1,86 @@
+//! The workers behind the gateways: who decides, holds, charges and tells.
+//!
+//! | part | takes | does |
+//! | --- | --- | --- |
+//! | [`keeper`] | operators' commands, joins | keeps the lines: closes and draws batches, calls, obeys |
+//! | [`pool`] | hold and release commands | chooses seats, holds them, gives them back |
+//! | [`finaliser`] | confirm commands | authorises, confirms, captures; voids what could not be confirmed |
+//! | [`expiry`] | time | marks holds that ran out, so that screens learn of it |
+//! | [`outbox`] | the ledger's outbox | publishes it to `weir.changes` |
+//!
+//! Each part works in steps: `step(now)` does what there is to do and awaits nothing but ports, so that a simulator can
+//! drive it without a runtime and stop it at any call. Architecture invariant: a part that is dropped in the middle of
+//! a step, wherever that is, and made anew loses nothing and doubles nothing: what it reads it reads again, and every
+//! act is one that may be repeated. [`run()`] drives the steps on Tokio.
+//!
+//! A keeper, a pool and a finaliser each serve one lane of their topic, and with it every event that falls into it.
+
+use std::sync::Arc;
+
+use booking_core::ports::{
+    catalog::Catalog,
+    clock::{Clock, Entropy},
+    desk::Desk,
+    holds::Holds,
+    ledger::Ledger,
+    log::Log,
+    payments::Payments,
+};
+
+mod error;
+pub mod expiry;
+pub mod finaliser;
+mod fold;
+mod gauges;
+mod hall;
+pub mod keeper;
+mod lane;
+pub mod outbox;
+mod outward;
+mod patience;
+pub mod pool;
+mod run;
+mod settings;
+
+pub use error::Error;
+pub use gauges::{Gauge, Gauges};
+pub use run::{run, run_with};
+pub use settings::{InvalidSettings, Settings};
+
+/// What the workers stand on.
+#[derive(Clone)]
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The desk.
+    pub desk: Arc<dyn Desk>,
+    /// The hold table.
+    pub holds: Arc<dyn Holds>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The catalog.
+    pub catalog: Arc<dyn Catalog>,
+    /// The payment provider.
+    pub payments: Arc<dyn Payments>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Unpredictable bytes: seed chains and keepers' names.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There was nothing to do.
+    Idle,
+    /// So many things were done; there may be more.
+    Did(usize),
+    /// There is something to do, and no room for it: come again in so many milliseconds.
+    Later(u64),
+}
+
+impl Progress {
+    fn of(done: usize) -> Self {
+        if done == 0 { Self::Idle } else { Self::Did(done) }
+    }
+}

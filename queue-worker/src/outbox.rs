@@ -1,0 +1,61 @@
+//! The outbox relay: what the ledger wrote beside its bookings goes to `weir.changes`, at least once, in order for one
+//! booking.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use booking_core::{
+    booking::OutboxRow,
+    id::BookingId,
+    message,
+    ports::{
+        PortResult,
+        log::{Log, Topic, lane_of},
+    },
+    time::Timestamp,
+};
+use futures_util::future::try_join_all;
+
+use crate::{Error, Gauges, Parts, Progress, Settings};
+
+/// Publishes the outbox. One for a ledger: two would publish twice, and out of order.
+pub struct Relay {
+    parts: Parts,
+    gauges: Arc<Gauges>,
+    at_once: usize,
+}
+
+impl Relay {
+    /// A relay that goes on where the ledger says.
+    pub fn new(parts: Parts, settings: &Settings, gauges: Arc<Gauges>) -> Self {
+        Self { parts, gauges, at_once: settings.outbox_batch }
+    }
+
+    /// Publishes up to a batch of rows, the oldest first.
+    ///
+    /// # Errors
+    /// If the ledger or the log fails; what was published then is published again.
+    pub async fn step(&mut self, _now: Timestamp) -> Result<Progress, Error> {
+        let rows = self.parts.ledger.outbox(self.at_once).await?;
+        let Some(last) = rows.last().map(|row| row.number) else { return Ok(Progress::Idle) };
+        let published = rows.len();
+        let log = &*self.parts.log;
+        let lanes = log.lanes(&Topic::Changes).await?;
+        let mut of_booking: BTreeMap<BookingId, Vec<OutboxRow>> = BTreeMap::new();
+        for row in rows {
+            of_booking.entry(row.booking.booking_id.clone()).or_default().push(row);
+        }
+        // Rows of one booking one after the other, bookings side by side.
+        try_join_all(of_booking.into_values().map(|rows| publish(log, lanes, rows))).await?;
+        self.parts.ledger.outbox_published(last).await?;
+        self.gauges.published_total.add(published);
+        Ok(Progress::Did(published))
+    }
+}
+
+async fn publish(log: &dyn Log, lanes: u16, rows: Vec<OutboxRow>) -> PortResult<()> {
+    for row in rows {
+        let lane = lane_of(row.booking.booking_id.as_str(), lanes);
+        log.append(&Topic::Changes, lane, message::encode(&row)).await?;
+    }
+    Ok(())
+}

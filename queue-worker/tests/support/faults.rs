@@ -1,0 +1,198 @@
+//! Ports that fail when they are told to: at one call, before it is done or after, and from then on or once.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use booking_core::{
+    booking::{
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
+        Released, Totals,
+    },
+    catalog::{Event, Venue},
+    digest::Digest,
+    holds::{Grant, SeatClaim, Settle, Want},
+    id::{BookingId, EventId, SessionId, TransactionId, UserId, VenueId},
+    line::Place,
+    money::Money,
+    ports::{
+        PortError, PortResult,
+        catalog::{Catalog, CatalogReader, Put},
+        desk::{Admit, AdmitRequest, Change, Counts, Desk, Ended, Standing},
+        holds::Holds,
+        ledger::{Applied, Ledger, LedgerReader, SeatStates},
+        log::{Entry, Lane, Log, Topic},
+        payments::{Authorisation, PaymentStatus, Payments},
+    },
+    seats::SeatSet,
+    time::Timestamp,
+};
+use bytes::Bytes;
+use queue_worker::Parts;
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies before the call is done, and never calls again.
+    DiesBefore,
+    /// The process dies after the call is done, and never learns of it.
+    DiesAfter,
+    /// The call is not done and fails; the next ones go well.
+    FailsBefore,
+    /// The call is done and fails all the same; the next ones go well.
+    FailsAfter,
+}
+
+/// When a fault strikes, and whether it has.
+#[derive(Debug, Default)]
+pub struct Faults {
+    calls: AtomicU64,
+    at: Option<(u64, Fault)>,
+    struck: AtomicBool,
+}
+
+enum Fate {
+    Goes,
+    Fails { done: bool },
+}
+
+impl Faults {
+    pub fn never() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Strikes at call number `call`, from 0.
+    pub fn at(call: u64, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { at: Some((call, fault)), ..Self::default() })
+    }
+
+    pub fn has_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+
+    fn next(&self) -> Fate {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        match self.at {
+            Some((at, fault)) if call == at => {
+                self.struck.store(true, Ordering::SeqCst);
+                Fate::Fails { done: matches!(fault, Fault::DiesAfter | Fault::FailsAfter) }
+            }
+            Some((at, Fault::DiesBefore | Fault::DiesAfter)) if call > at => Fate::Fails { done: false },
+            _ => Fate::Goes,
+        }
+    }
+
+    async fn guard<T>(&self, call: impl Future<Output = PortResult<T>>) -> PortResult<T> {
+        match self.next() {
+            Fate::Goes => call.await,
+            Fate::Fails { done } => {
+                if done {
+                    call.await?;
+                }
+                Err(PortError::Unavailable { port: "test", reason: "a fault".to_owned() })
+            }
+        }
+    }
+}
+
+struct Faulty<T: ?Sized> {
+    inner: Arc<T>,
+    faults: Arc<Faults>,
+}
+
+/// The same parts behind `faults`.
+pub fn behind(parts: &Parts, faults: &Arc<Faults>) -> Parts {
+    let faults = || Arc::clone(faults);
+    Parts {
+        log: Arc::new(Faulty { inner: Arc::clone(&parts.log), faults: faults() }),
+        desk: Arc::new(Faulty { inner: Arc::clone(&parts.desk), faults: faults() }),
+        holds: Arc::new(Faulty { inner: Arc::clone(&parts.holds), faults: faults() }),
+        ledger: Arc::new(Faulty { inner: Arc::clone(&parts.ledger), faults: faults() }),
+        catalog: Arc::new(Faulty { inner: Arc::clone(&parts.catalog), faults: faults() }),
+        payments: Arc::new(Faulty { inner: Arc::clone(&parts.payments), faults: faults() }),
+        clock: Arc::clone(&parts.clock),
+        entropy: Arc::clone(&parts.entropy),
+    }
+}
+
+macro_rules! faulty {
+    ($port:ident of $inner:ident { $(fn $verb:ident($($name:ident: $kind:ty),*) -> $answer:ty;)* }) => {
+        #[async_trait]
+        impl $port for Faulty<dyn $inner> {
+            $(async fn $verb(&self, $($name: $kind),*) -> PortResult<$answer> {
+                self.faults.guard(self.inner.$verb($($name),*)).await
+            })*
+        }
+    };
+}
+
+faulty! { Log of Log {
+    fn lanes(topic: &Topic) -> u16;
+    fn append(topic: &Topic, lane: Lane, payload: Bytes) -> u64;
+    fn ends(topic: &Topic) -> Vec<u64>;
+    fn read(topic: &Topic, lane: Lane, from: u64, max: usize, patience: std::time::Duration) -> Vec<Entry>;
+    fn committed(group: &str, topic: &Topic, lane: Lane) -> u64;
+    fn commit(group: &str, topic: &Topic, lane: Lane, next: u64) -> ();
+} }
+
+faulty! { Desk of Desk {
+    fn claim_place(event: &EventId, user: &UserId, place: Place, instead_of: Option<Place>) -> Place;
+    fn place_of(event: &EventId, user: &UserId) -> Option<Standing>;
+    fn give_up(event: &EventId, user: &UserId, now: Timestamp) -> ();
+    fn admit(event: &EventId, request: &AdmitRequest, now: Timestamp) -> Admit;
+    fn finish(event: &EventId, session: &SessionId, why: Ended, now: Timestamp) -> ();
+    fn counts(event: &EventId, from_rank: u64, now: Timestamp) -> Counts;
+    fn changes(event: &EventId, after: u64, max: usize) -> Vec<Change>;
+} }
+
+faulty! { Holds of Holds {
+    fn is_ready(event: &EventId) -> bool;
+    fn rebuild(event: &EventId, claims: &[SeatClaim]) -> ();
+    fn hold(event: &EventId, wants: &[Want], now: Timestamp) -> Vec<Grant>;
+    fn settle(event: &EventId, settles: &[Settle]) -> ();
+    fn taken(event: &EventId, now: Timestamp) -> SeatSet;
+} }
+
+faulty! { LedgerReader of Ledger {
+    fn booking(booking: &BookingId) -> Option<Booking>;
+    fn bookings_of(user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking>;
+    fn seat_states(event: &EventId) -> SeatStates;
+    fn totals(event: &EventId, now: Timestamp) -> Totals;
+    fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
+    fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
+} }
+
+faulty! { Ledger of Ledger {
+    fn claim_seats(batch: &[ClaimSeats], now: Timestamp) -> Applied<Claimed>;
+    fn confirm(batch: &[ConfirmSeats], now: Timestamp) -> Applied<Confirmed>;
+    fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
+    fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
+    fn cancel(booking: &BookingId, user: &UserId, refund: i64, now: Timestamp) -> Applied<Cancelled>;
+    fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
+    fn record_payment(act: &PaymentAct) -> ();
+    fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
+    fn record_audit(entry: &AuditEntry) -> ();
+    fn outbox(max: usize) -> Vec<OutboxRow>;
+    fn outbox_published(number: u64) -> ();
+    fn chain_end(event: &EventId, candidate: Digest) -> Digest;
+} }
+
+faulty! { CatalogReader of Catalog {
+    fn venue(venue: &VenueId) -> Option<Arc<Venue>>;
+    fn event(event: &EventId) -> Option<Arc<Event>>;
+    fn events(from: Timestamp, after: Option<(Timestamp, EventId)>, max: usize) -> Vec<Arc<Event>>;
+} }
+
+faulty! { Catalog of Catalog {
+    fn put_venue(venue: &Venue) -> Put;
+    fn put_event(event: &Event) -> Put;
+} }
+
+faulty! { Payments of Payments {
+    fn authorise(booking: &BookingId, transaction: &TransactionId, due: Money) -> Authorisation;
+    fn capture(booking: &BookingId, transaction: &TransactionId) -> ();
+    fn void(booking: &BookingId, transaction: &TransactionId) -> ();
+    fn status(transaction: &TransactionId) -> Option<PaymentStatus>;
+} }

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+
+import { openSale, startBrowser, startWeir } from "./kit.mjs";
+
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+let weir, browser;
+
+before(async () => {
+  weir = await startWeir();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.stop();
+  await weir?.stop();
+});
+
+/** What a screen reader's user would stumble over on the page as it is now. */
+async function barriers(page) {
+  // The page's own policy forbids scripts from elsewhere, so the checker goes in through the debugger.
+  await page.evaluate(await (await import("node:fs/promises")).readFile(axe, "utf8"));
+  const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes[0].html}`);
+}
+
+test("a visitor joins, waits, picks two seats, pays and sees tickets", async () => {
+  const event = await openSale(weir, { opensInMs: 6000 });
+  const page = await browser.page();
+  await page.goto(`${weir.base}/`);
+  await page.getByRole("link", { name: "The Sluices, live" }).first().click();
+  await page.getByRole("button", { name: "Join the waiting room" }).click();
+  await page.getByText("You're in the waiting room").waitFor();
+  assert.deepEqual(await barriers(page), []);
+
+  await page.locator("#room-claim:visible, #map:visible").first().waitFor({ timeout: 60_000 });
+  if (await page.locator("#room-claim").isVisible()) await page.locator("#room-claim").click();
+  await page.locator("#map").waitFor();
+  await page.getByRole("option", { name: /row C, seat 5/ }).first().waitFor();
+  assert.deepEqual(await barriers(page), []);
+
+  // With the keyboard alone: a seat, and the one beside it.
+  await page.getByRole("option", { name: /row C, seat 5/ }).focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Space");
+  await page.locator("#hold").click();
+
+  await page.locator("#checkout-title").waitFor();
+  await page.locator("#checkout-total", { hasText: "90.00" }).waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await page.locator("#checkout-pay").click();
+  await page.locator("#tickets-title").waitFor({ timeout: 30_000 });
+  assert.equal(await page.locator("#tickets-list > li").count(), 2);
+  await page.waitForFunction(() => document.querySelector("#tickets-qr").naturalWidth > 0);
+  assert.deepEqual(await barriers(page), []);
+
+  // The browser itself recomputes the place from the public record.
+  await page.goto(`${weir.base}/e/${event}/draw`);
+  await page.getByRole("button", { name: "Check now" }).click();
+  await page.getByText("Everything agrees").waitFor({ timeout: 30_000 });
+  assert.deepEqual(await barriers(page), []);
+  assert.deepEqual(browser.errors, []);
+});
+
+test("the waiting room works without JavaScript", async () => {
+  const event = await openSale(weir, { opensInMs: 60_000 });
+  const page = await browser.page({ javaScriptEnabled: false });
+  await page.goto(`${weir.base}/e/${event}`);
+  await page.getByRole("button", { name: "Join the waiting room" }).click();
+  await page.getByText("You're in the waiting room").waitFor();
+  await page.reload();
+  await page.getByText("You're in the waiting room").waitFor();
+  await page.getByText("Leave the line").click();
+  await page.getByRole("button", { name: "Give up my place" }).click();
+  await page.getByText("You left the line").waitFor();
+});
+
+test("the operator sees the sale and pauses it", async () => {
+  await openSale(weir, { opensInMs: 1000 });
+  const page = await browser.page({ viewport: { width: 1280, height: 900 } });
+  await page.goto(`${weir.base}/operator`);
+  await page.getByLabel("Operator key").fill(weir.key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("Live", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Pause the sale" }).click();
+  await page.getByText("The sale is paused.").waitFor();
+  await page.getByRole("button", { name: "Resume the sale" }).click();
+  await page.getByText("The sale goes on.").waitFor();
+  assert.deepEqual(await barriers(page), []);
+});

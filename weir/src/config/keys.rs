@@ -1,0 +1,333 @@
+//! Every setting: its name, what it means, its default. What is written here is what `weir config show` prints.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use booking_core::line::state::MAX_LANES;
+
+use super::{
+    Source,
+    value::{Issuer, LogFormat, Shape, StoreUrl, Value},
+};
+
+/// A setting as the file, the environment and the documentation know it.
+pub(crate) struct Key {
+    /// Its section.
+    pub(crate) section: &'static str,
+    /// Its name in the section.
+    pub(crate) name: &'static str,
+    /// What it means, one line each.
+    pub(crate) doc: &'static [&'static str],
+    /// How TOML writes it.
+    pub(crate) shape: Shape,
+    /// What its value must be.
+    pub(crate) what: &'static str,
+    show: fn(&Config) -> String,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+impl Key {
+    /// `section.name`
+    pub(crate) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("WEIR_{}__{}", self.section, self.name).to_ascii_uppercase()
+    }
+
+    /// Its value as TOML.
+    pub(crate) fn show(&self, config: &Config) -> String {
+        let value = (self.show)(config);
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        match self.shape {
+            Shape::Text => quoted(&value),
+            Shape::Integer | Shape::Boolean => value,
+            Shape::List => {
+                let items: Vec<_> = value
+                    .split(',')
+                    .filter(|item| !item.is_empty())
+                    .map(quoted)
+                    .collect();
+                format!("[{}]", items.join(", "))
+            }
+        }
+    }
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $about:literal])*
+        $section:ident: $group:ident {
+            $($(#[doc = $doc:literal])* $name:ident: $kind:ty = $default:literal,)*
+        }
+    )*) => {
+        /// The effective configuration.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Config {
+            $($(#[doc = $about])* pub(crate) $section: $group,)*
+            sources: BTreeMap<String, Source>,
+        }
+
+        $(
+            $(#[doc = $about])*
+            #[derive(Debug, Clone)]
+            pub(crate) struct $group {
+                $($(#[doc = $doc])* pub(crate) $name: $kind,)*
+            }
+        )*
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self {
+                    $($section: $group {
+                        $($name: <$kind as Value>::parse($default).expect("a test parses every default"),)*
+                    },)*
+                    sources: BTreeMap::new(),
+                }
+            }
+        }
+
+        /// The sections, in the order they are shown in.
+        pub(crate) const SECTIONS: &[&str] = &[$(stringify!($section)),*];
+
+        /// What each section is about.
+        pub(crate) const ABOUT: &[&[&str]] = &[$(&[$($about),*]),*];
+
+        /// Every setting.
+        pub(crate) const KEYS: &[Key] = &[$($(Key {
+            section: stringify!($section),
+            name: stringify!($name),
+            doc: &[$($doc),*],
+            shape: <$kind as Value>::SHAPE,
+            what: <$kind as Value>::WHAT,
+            show: |config| Value::show(&config.$section.$name),
+            set: |config, text| {
+                config.$section.$name = <$kind as Value>::parse(text)
+                    .ok_or_else(|| format!("{} must be {}", stringify!($name), <$kind as Value>::WHAT))?;
+                Ok(())
+            },
+        },)*)*];
+    };
+}
+
+settings! {
+    /// The data folder: what one process on one machine keeps.
+    data: Data {
+        /// The folder. Made where it is missing; readable by its owner only.
+        folder: PathBuf = "weir-data",
+    }
+
+    /// What stands behind each port. The scheme names the backend; a relative path is inside the data folder.
+    stores: Stores {
+        /// The log: joins, the line's state, commands. `sqlite:FILE`.
+        log: StoreUrl = "sqlite:log.db",
+        /// The desk: who is in. `sqlite:FILE`.
+        desk: StoreUrl = "sqlite:desk.db",
+        /// The hold table, a copy that is rebuilt from the ledger. `memory:`.
+        holds: StoreUrl = "memory:",
+        /// The ledger: bookings and whose seats they are. `sqlite:FILE`.
+        ledger: StoreUrl = "sqlite:ledger.db",
+        /// The catalog: venues and events. `sqlite:FILE`.
+        catalog: StoreUrl = "sqlite:catalog.db",
+        /// Guests' refresh tokens. `sqlite:FILE`.
+        accounts: StoreUrl = "sqlite:accounts.db",
+        /// The payment provider. `sandbox:FILE` makes payments that end as whoever makes them asks.
+        payments: StoreUrl = "sandbox:payments.db",
+        /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
+        line_lanes: u16 = "3",
+        /// The most appends to the log that wait for a commit, 1 to 10,000,000; one more is answered with 503.
+        max_waiting_appends: usize = "65536",
+    }
+
+    /// The edge: where visitors and operators connect, and what it holds them to.
+    gateway: Gateway {
+        /// Where visitors connect; port 0 takes a free one.
+        listen: SocketAddr = "127.0.0.1:8080",
+        /// Where `/live`, `/ready` and `/metrics` are served; never public.
+        admin_listen: SocketAddr = "127.0.0.1:8081",
+        /// This gateway's name among the gateways, by which answers find it: 1 to 64 letters, digits, `-` or `_`.
+        /// Empty makes one up at each start.
+        name: String = "",
+        /// Visitors' address of this site, such as `https://tickets.example.org`, and the `iss` of every token.
+        public_url: String = "http://localhost:8080",
+        /// Whether cookies are sent over HTTPS only; set it wherever `public_url` is `https:`.
+        secure_cookies: bool = "false",
+        /// Whether anybody may become a guest.
+        guests: bool = "true",
+        /// Whether payments of the sandbox can be made; only with the payment provider `sandbox:`.
+        sandbox: bool = "true",
+        /// The language of pages for whoever asks for none that is there.
+        default_language: String = "en",
+        /// A folder whose `templates/`, `static/` and `locales/` replace what is built in. Empty: none.
+        pages_folder: Option<PathBuf> = "",
+        /// Issuers outside whose access tokens are accepted, at most 16. Each is its `iss`, what `aud` must hold, and
+        /// where its JWK set is: `"https://id.example weir https://id.example/jwks.json"`.
+        issuers: Vec<Issuer> = "",
+        /// How many proxies of yours stand in front and add to `X-Forwarded-For`, 0 to 8. With 0 the header is not
+        /// believed and the peer's own address counts.
+        trusted_proxies: u8 = "0",
+        /// Connections open at once, 16 to 1,000,000; one more is closed at once.
+        max_connections: usize = "65536",
+        /// How long the headers of a request may take, 100 to 120,000 ms.
+        header_timeout_ms: u64 = "10000",
+        /// How long the body of a request may take, 100 to 120,000 ms.
+        body_timeout_ms: u64 = "10000",
+        /// How long a connection may stay open without a request, 1 to 3,600 s.
+        idle_timeout_seconds: u64 = "75",
+        /// How long open requests may go on once Weir stops, 0 to 600 s.
+        drain_seconds: u64 = "10",
+        /// All headers of a request together, 8,192 to 1,048,576 bytes.
+        max_header_bytes: usize = "16384",
+        /// Headers of a request, 8 to 1,000.
+        max_headers: usize = "100",
+        /// The body of a request, 1,024 to 1,048,576 bytes.
+        max_body_bytes: usize = "65536",
+        /// The body of a request that adds a venue, 1,024 to 1,000,000 bytes.
+        max_venue_bytes: usize = "1000000",
+        /// Requests a minute and user, polls and pages together, 1 to 1,000,000,000.
+        requests_per_minute: u32 = "100",
+        /// Attempts to reserve seats a minute and user, 1 to 1,000,000,000.
+        reserves_per_minute: u32 = "5",
+        /// Guests made a minute and address (IPv6: a /64), 1 to 1,000,000,000.
+        guests_per_minute: u32 = "30",
+        /// Requests a minute and address of whoever shows no valid token, 1 to 1,000,000,000.
+        address_requests_per_minute: u32 = "600",
+        /// Users and addresses remembered by each rate limit, 1,000 to 100,000,000 (some 64 bytes each).
+        max_limited_keys: usize = "2000000",
+        /// How long an access token lives, 60 to 86,400 s.
+        access_token_seconds: u32 = "900",
+        /// How long a refresh token lives, 600 to 31,536,000 s.
+        refresh_token_seconds: u32 = "2592000",
+        /// How long a request waits for a worker's answer before it is told to ask later, 50 to 30,000 ms.
+        reply_wait_ms: u64 = "1500",
+        /// After how long a worker discards a command that nobody waits for any more, 1,000 to 120,000 ms.
+        command_deadline_ms: u64 = "15000",
+        /// Commands waiting for an answer at once, 16 to 1,000,000; one more is refused with 503.
+        max_waiting_commands: usize = "50000",
+    }
+
+    /// The workers: the line's keeper, the hold pool, the finaliser, expiry, the outbox.
+    worker: Worker {
+        /// This worker's name, 1 to 64 characters; the state log tells whose decisions it holds. Each start adds a few
+        /// digits of its own.
+        name: String = "worker",
+        /// How long a read of the log waits for something to come, 0 to 10,000 ms; also the longest that stopping
+        /// waits for an idle part.
+        patience_ms: u64 = "250",
+        /// How often the line's keeper decides, 10 to 1,000 ms.
+        tick_ms: u64 = "100",
+        /// How many links a new line's seed chain has, 1,024 to 1,048,576: one is spent on each batch, and when they
+        /// are spent no batch closes any more.
+        chain_length: u32 = "1048576",
+        /// Entries of an open batch kept at hand, 0 to 16,777,216 (32 bytes each); those beyond are read again from
+        /// the log when the batch closes.
+        max_open_entries: usize = "4194304",
+        /// Hold and release commands taken from one lane at once, 1 to 4,096.
+        hold_batch: usize = "256",
+        /// Hold and release commands being worked on at once, over all lanes, 1 to 65,536.
+        holds_in_flight: usize = "1024",
+        /// Hold and release commands a second, over all lanes, 1 to 1,000,000.
+        holds_per_second: u32 = "10000",
+        /// Confirmations of one lane being worked on at once, 1 to 1,024.
+        confirms_in_flight: usize = "64",
+        /// How long the payment provider may take to answer, 100 to 120,000 ms; after that the outcome is unknown.
+        payment_timeout_ms: u64 = "10000",
+        /// How old a payment without an end must be before it is settled without its buyer, 1,000 to 3,600,000 ms.
+        settle_after_ms: u64 = "60000",
+        /// How often payments without an end are looked for, 100 to 600,000 ms.
+        settle_every_ms: u64 = "10000",
+        /// How often holds that ran out are marked, 10 to 60,000 ms.
+        expire_every_ms: u64 = "500",
+        /// Holds marked at once, 1 to 4,096.
+        expire_batch: usize = "512",
+        /// How often the outbox is looked at, 10 to 60,000 ms.
+        outbox_every_ms: u64 = "200",
+        /// Outbox rows published at once, 1 to 4,096.
+        outbox_batch: usize = "256",
+        /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it.
+        first_pause_ms: u64 = "50",
+        /// The longest pause after failures, 1 to 60,000 ms.
+        longest_pause_ms: u64 = "5000",
+    }
+
+    /// How Weir writes about itself, on the standard error stream.
+    tracing: Tracing {
+        /// What to write: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,queue_worker=debug`.
+        level: String = "info",
+        /// `text` for people, `json` for collectors.
+        format: LogFormat = "text",
+    }
+}
+
+impl Config {
+    /// Sets the key `path` from `text`.
+    ///
+    /// # Errors
+    /// What the value must be, in one line.
+    pub(crate) fn set(&mut self, path: &str, text: &str, source: Source) -> Result<(), String> {
+        let key = KEYS
+            .iter()
+            .find(|key| key.path() == path)
+            .expect("only keys of the table are set");
+        (key.set)(self, text)?;
+        self.sources.insert(path.to_owned(), source);
+        Ok(())
+    }
+
+    /// Where the value of `key` comes from.
+    pub(crate) fn source(&self, key: &Key) -> Source {
+        self.sources.get(&key.path()).cloned().unwrap_or_default()
+    }
+
+    /// Looks at what one key alone can't show to be wrong.
+    ///
+    /// # Errors
+    /// In one line, what and what to do.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.gateway_settings().check().map_err(|error| format!("gateway.{error}"))?;
+        self.worker_settings().check().map_err(|error| format!("worker.{error}"))?;
+        let within = |name, value: usize, most| match value {
+            0 => Err(format!("{name} is 0; it must be 1 to {most}")),
+            value if value > most => Err(format!("{name} is {value}; it must be 1 to {most}")),
+            _ => Ok(()),
+        };
+        within("stores.line_lanes", self.stores.line_lanes.into(), MAX_LANES.into())?;
+        within("stores.max_waiting_appends", self.stores.max_waiting_appends, 10_000_000)
+    }
+
+    /// The configuration as TOML that can be read back, each value with where it comes from; `documented`: each with
+    /// what it means and its variable, too.
+    pub(crate) fn to_toml(&self, documented: bool) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::new();
+        for (section, about) in SECTIONS.iter().zip(ABOUT) {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            if documented {
+                for line in *about {
+                    let _ = writeln!(out, "#{line}");
+                }
+            }
+            let _ = writeln!(out, "[{section}]");
+            for key in KEYS.iter().filter(|key| key.section == *section) {
+                if documented {
+                    let _ = writeln!(out);
+                    for line in key.doc {
+                        let _ = writeln!(out, "#{line}");
+                    }
+                    let _ = writeln!(out, "# {} ({})", key.variable(), key.what);
+                }
+                let _ = writeln!(
+                    out,
+                    "{} = {} # {}",
+                    key.name,
+                    key.show(self),
+                    self.source(key)
+                );
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,233 @@
+//! The kinds of value a setting can have. Each is written as one line of text, the same in the file, in a variable
+//! and as a flag.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+/// How a value is written in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `"text"`
+    Text,
+    /// `12`
+    Integer,
+    /// `true`
+    Boolean,
+    /// `["a", "b"]`; as one line of text: `a,b`
+    List,
+}
+
+/// A kind of value.
+pub(crate) trait Value: Sized {
+    /// How TOML writes it.
+    const SHAPE: Shape;
+    /// What it is, after "must be".
+    const WHAT: &'static str;
+
+    /// The value that `text` stands for.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// The text that [`Value::parse`] takes back; nothing secret in it.
+    fn show(&self) -> String;
+}
+
+macro_rules! parsed {
+    ($($kind:ty, $shape:ident, $what:literal;)*) => {$(
+        impl Value for $kind {
+            const SHAPE: Shape = Shape::$shape;
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                text.trim().parse().ok()
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+parsed! {
+    SocketAddr, Text, "an address with its port, such as \"127.0.0.1:8080\" or \"[::]:8080\"";
+    u8, Integer, "a whole number from 0 to 255";
+    u16, Integer, "a whole number from 0 to 65535";
+    u32, Integer, "a whole number from 0 to 4294967295";
+    u64, Integer, "a whole number, 0 or more";
+    usize, Integer, "a whole number, 0 or more";
+    bool, Boolean, "true or false";
+    StoreUrl, Text, "a URL such as \"sqlite:log.db\"";
+    LogFormat, Text, "\"text\" or \"json\"";
+}
+
+impl Value for String {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str = "text";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for PathBuf {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str = "the path of a file or folder";
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+/// Empty text stands for none.
+impl<V: Value> Value for Option<V> {
+    const SHAPE: Shape = V::SHAPE;
+    const WHAT: &'static str = V::WHAT;
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            Some(None)
+        } else {
+            V::parse(text).map(Some)
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, V::show)
+    }
+}
+
+impl<V: Value> Value for Vec<V> {
+    const SHAPE: Shape = Shape::List;
+    const WHAT: &'static str = V::WHAT;
+
+    fn parse(text: &str) -> Option<Self> {
+        text.split(',')
+            .filter(|item| !item.trim().is_empty())
+            .map(|item| V::parse(item.trim()))
+            .collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(V::show).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// What stands behind a port: a URL whose scheme names the backend. What a password would be is never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreUrl {
+    scheme: String,
+    rest: String,
+}
+
+impl StoreUrl {
+    /// Before the first colon, lower case.
+    pub(crate) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Behind the first colon.
+    pub(crate) fn rest(&self) -> &str {
+        &self.rest
+    }
+}
+
+impl std::str::FromStr for StoreUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (scheme, rest) = text.split_once(':').ok_or(())?;
+        let fits = !scheme.is_empty()
+            && scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-');
+        if fits {
+            Ok(Self {
+                scheme: scheme.to_ascii_lowercase(),
+                rest: rest.to_owned(),
+            })
+        } else {
+            Err(())
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, rest } = self;
+        match rest
+            .strip_prefix("//")
+            .and_then(|authority| authority.rsplit_once('@'))
+        {
+            Some((_, host)) => write!(f, "{scheme}://…@{host}"),
+            None => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// An outside issuer of users' tokens: what its tokens carry as `iss`, and where its keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Issuer {
+    /// The `iss` claim.
+    pub(crate) issuer: String,
+    /// The `aud` claim that its tokens for us carry.
+    pub(crate) audience: String,
+    /// Where its JWKS is.
+    pub(crate) jwks: String,
+}
+
+impl Value for Issuer {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str =
+        "a list of \"issuer audience jwks-address\", the three parts separated by spaces";
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split_whitespace().map(str::to_owned);
+        let (issuer, audience, jwks) = (parts.next()?, parts.next()?, parts.next()?);
+        parts.next().is_none().then_some(Self {
+            issuer,
+            audience,
+            jwks,
+        })
+    }
+
+    fn show(&self) -> String {
+        format!("{} {} {}", self.issuer, self.audience, self.jwks)
+    }
+}

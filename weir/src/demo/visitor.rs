@@ -1,0 +1,596 @@
+//! One simulated visitor: guest → join → poll → claim → choose → pay → tickets, one request a step.
+
+use std::time::{Duration, Instant};
+
+use booking_core::{digest::Digest, time::Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    character::{Card, Character, Temper},
+    world::World,
+};
+use crate::api::{
+    Answer, ApiError, Call, Problem,
+    answers::{Admission, Confirmation, Guest, Payment, PlaceState, PlaceView, Reservation},
+};
+
+/// How often in a row a visitor tries what is worth repeating, before they go away annoyed.
+const PATIENCE: u32 = 30;
+/// How often they run for the seats that everybody wants, before they take what Weir offers.
+const RUNS: u32 = 3;
+/// The pause after an answer that is worth repeating and names none, and between looks at a pending hold.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How a visit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// With tickets.
+    Booked,
+    /// Not there when called.
+    NoShow,
+    /// Left by their own choice: while waiting, with seats held, or after a declined payment.
+    Left,
+    /// The sale ended, or no seats were left, before they had any.
+    SoldOut,
+    /// The place lapsed twice.
+    Lapsed,
+    /// An answer that the contract does not have, or nothing but refusals.
+    Failed,
+}
+
+/// When a visitor does the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Soon and before those who only wait: they are inside.
+    Inside(Duration),
+    /// With everybody else who waits.
+    Outside(Duration),
+    /// Never.
+    Done,
+}
+
+/// What a visitor wrote down, for the check afterwards.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Their entry in the draw.
+    pub(super) entry: Option<Digest>,
+    /// Batch, index and rank as shown.
+    pub(super) drawn: Option<(u32, u64, u64)>,
+    /// The lowest position shown.
+    position: Option<u64>,
+    /// Whether a position shown was higher than one before.
+    pub(super) position_rose: bool,
+    /// Whether entry, batch, index or rank changed once they were shown.
+    pub(super) place_changed: bool,
+    /// When the desk admitted them, and until when their session was surely alive.
+    pub(super) admitted: Option<(Timestamp, Timestamp)>,
+    /// The seats on their tickets.
+    pub(super) tickets: Vec<String>,
+    /// How long joining took, in microseconds.
+    pub(super) join_us: Option<u32>,
+    /// How long each try to reserve took, in microseconds.
+    pub(super) reserve_us: Vec<u32>,
+    /// How often seats they wanted were taken.
+    pub(super) conflicts: u32,
+    /// How often their payment was declined.
+    pub(super) declined: u32,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Arriving,
+    Joining,
+    Waiting,
+    Claiming,
+    Choosing {
+        admission: String,
+        tries: u32,
+    },
+    Pending {
+        admission: String,
+        booking: String,
+        tries: u32,
+    },
+    Paying {
+        reservation: Reservation,
+        card: Card,
+    },
+    Confirming {
+        reservation: Reservation,
+        transaction: String,
+        card: Card,
+    },
+    Releasing {
+        booking: String,
+    },
+    Leaving {
+        outcome: Outcome,
+    },
+}
+
+impl Stage {
+    /// What is under way, without what it holds: tokens are never shown.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Arriving => "guest",
+            Self::Joining => "join",
+            Self::Waiting => "poll",
+            Self::Claiming => "claim",
+            Self::Choosing { .. } => "reserve",
+            Self::Pending { .. } => "pending",
+            Self::Paying { .. } => "pay",
+            Self::Confirming { .. } => "confirm",
+            Self::Releasing { .. } => "release",
+            Self::Leaving { .. } => "give up",
+        }
+    }
+}
+
+/// One visitor.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    character: Character,
+    number: u32,
+    stage: Stage,
+    access: String,
+    place: String,
+    max_seats: u32,
+    refusals: u32,
+    pub(super) notes: Notes,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// What went otherwise than wanted in a step.
+enum Trouble {
+    Refused(Problem),
+    Broken(ApiError),
+}
+
+impl From<ApiError> for Trouble {
+    fn from(error: ApiError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+type Step = Result<Next, Trouble>;
+
+fn wanted<T>(answer: Answer<T>) -> Result<T, Trouble> {
+    match answer {
+        Answer::Ok(answer) => Ok(answer),
+        Answer::Refused(problem) => Err(Trouble::Refused(problem)),
+    }
+}
+
+fn micros(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
+}
+
+impl Visitor {
+    pub(super) fn new(number: u32, character: Character) -> Self {
+        Self {
+            character,
+            number,
+            stage: Stage::Arriving,
+            access: String::new(),
+            place: String::new(),
+            max_seats: 1,
+            refusals: 0,
+            notes: Notes::default(),
+            outcome: None,
+        }
+    }
+
+    /// Their number in the crowd, from 0.
+    #[cfg(test)]
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Does the next step and says when the one after it is due.
+    pub(super) async fn step(&mut self, world: &World) -> Next {
+        match self.act(world).await {
+            Ok(next) => {
+                self.refusals = 0;
+                next
+            }
+            Err(trouble) => self.bear(world, trouble),
+        }
+    }
+
+    async fn act(&mut self, world: &World) -> Step {
+        match &self.stage {
+            Stage::Arriving => self.arrive(world).await,
+            Stage::Joining => self.join(world).await,
+            Stage::Waiting => self.wait(world).await,
+            Stage::Claiming => self.claim(world).await,
+            Stage::Choosing { .. } => self.choose(world).await,
+            Stage::Pending { .. } => self.look_at_hold(world).await,
+            Stage::Paying { .. } => self.pay(world).await,
+            Stage::Confirming { .. } => self.confirm(world).await,
+            Stage::Releasing { booking } => {
+                let call = Call::delete(format!("/v1/bookings/{booking}")).bearer(&self.access);
+                wanted(world.api.ask::<Value>(call).await?)?;
+                Ok(self.leave(Outcome::Left))
+            }
+            Stage::Leaving { outcome } => {
+                let outcome = *outcome;
+                if let Some((_, until)) = &mut self.notes.admitted {
+                    *until = (*until).min(world.now());
+                }
+                let call = Call::delete(world.path("/line/place"))
+                    .bearer(&self.access)
+                    .place(&self.place);
+                wanted(world.api.ask::<Value>(call).await?)?;
+                Ok(self.done(world, outcome))
+            }
+        }
+    }
+
+    async fn arrive(&mut self, world: &World) -> Step {
+        let guest: Guest = wanted(
+            world
+                .api
+                .ask(Call::post("/v1/users/guest", json!({})))
+                .await?,
+        )?;
+        self.access = guest.access_token;
+        self.stage = Stage::Joining;
+        Ok(Next::Outside(Duration::ZERO))
+    }
+
+    async fn join(&mut self, world: &World) -> Step {
+        let call = Call::post(world.path("/line"), json!({})).bearer(&self.access);
+        let started = Instant::now();
+        let view: PlaceView = wanted(world.api.ask(call).await?)?;
+        self.notes.join_us = Some(micros(started));
+        world.tally.joined();
+        Ok(self.read(world, view))
+    }
+
+    async fn wait(&mut self, world: &World) -> Step {
+        let view = wanted(
+            world
+                .api
+                .ask(Call::get(world.path("/line/place")).place(&self.place))
+                .await?,
+        )?;
+        Ok(self.read(world, view))
+    }
+
+    /// Takes in a place view, notes what the check wants to know, and decides what to do.
+    fn read(&mut self, world: &World, view: PlaceView) -> Next {
+        self.note(&view);
+        self.place = view.place_token;
+        self.stage = Stage::Waiting;
+        let is_drawn = view.rank.is_some();
+        match (self.character.temper, view.state) {
+            (_, PlaceState::Ended | PlaceState::Left) => self.done(world, Outcome::SoldOut),
+            (_, PlaceState::Lapsed) if view.turn.is_none() => self.done(world, Outcome::Lapsed),
+            (Temper::NoShow, _) if is_drawn => self.done(world, Outcome::NoShow),
+            _ if view.phase.as_deref() == Some("soldOut") => self.done(world, Outcome::SoldOut),
+            (Temper::Leaver, PlaceState::Waiting) => self.leave(Outcome::Left),
+            _ if is_drawn && !world.wants_more() => self.leave(Outcome::SoldOut),
+            (_, PlaceState::Called | PlaceState::Admitted) => {
+                self.stage = Stage::Claiming;
+                Next::Inside(Duration::ZERO)
+            }
+            (_, PlaceState::Lapsed) => {
+                let until = view
+                    .turn
+                    .map_or(PAUSE, |turn| turn.opens_at.until(world.now()));
+                Next::Outside(until.max(PAUSE))
+            }
+            _ => {
+                // Scattered by a tenth, as the pages scatter theirs.
+                let scatter = view.poll_after_ms / 10 * u64::from(self.character.taste % 100) / 100;
+                Next::Outside(Duration::from_millis(view.poll_after_ms + scatter))
+            }
+        }
+    }
+
+    fn note(&mut self, view: &PlaceView) {
+        let notes = &mut self.notes;
+        notes.place_changed |= notes.entry.is_some_and(|entry| entry != view.entry);
+        notes.entry = Some(view.entry);
+        if let (Some(batch), Some(index), Some(rank)) = (view.batch, view.index, view.rank) {
+            notes.place_changed |= notes
+                .drawn
+                .is_some_and(|drawn| drawn != (batch, index, rank));
+            notes.drawn = Some((batch, index, rank));
+        }
+        if let Some(position) = view.position {
+            notes.position_rose |= notes.position.is_some_and(|lowest| position > lowest);
+            notes.position = Some(
+                notes
+                    .position
+                    .map_or(position, |lowest| lowest.min(position)),
+            );
+        }
+    }
+
+    async fn claim(&mut self, world: &World) -> Step {
+        let call = Call::post(world.path("/line/claim"), json!({}))
+            .bearer(&self.access)
+            .place(&self.place);
+        match world.api.ask::<Admission>(call).await? {
+            Answer::Ok(admission) => {
+                let admitted_at = admission
+                    .expires_at
+                    .plus_millis(-i64::from(world.session_seconds) * 1_000);
+                if self.notes.admitted.is_none() {
+                    world.tally.admitted();
+                }
+                self.notes.admitted = Some((admitted_at, admission.expires_at));
+                self.max_seats = admission.max_seats;
+                self.stage = Stage::Choosing {
+                    admission: admission.admission_token,
+                    tries: 0,
+                };
+                Ok(Next::Inside(self.thinking()))
+            }
+            Answer::Refused(problem) => match problem.slug.as_str() {
+                "not-called" | "turn-lapsed" => {
+                    self.stage = Stage::Waiting;
+                    Ok(Next::Outside(problem.retry_after.unwrap_or(PAUSE)))
+                }
+                "desk-full" => Ok(Next::Inside(problem.retry_after.unwrap_or(PAUSE))),
+                "sold-out" | "sale-ended" | "line-closed" => Ok(self.done(world, Outcome::SoldOut)),
+                _ => Err(Trouble::Refused(problem)),
+            },
+        }
+    }
+
+    async fn choose(&mut self, world: &World) -> Step {
+        let Stage::Choosing { admission, tries } = &self.stage else {
+            unreachable!("the stage is matched by the caller")
+        };
+        let (admission, tries) = (admission.clone(), *tries);
+        if !world.wants_more() {
+            return Ok(self.leave(Outcome::SoldOut));
+        }
+        // Who found nothing for the whole company tries for fewer.
+        let count = self
+            .character
+            .seats
+            .min(self.max_seats)
+            .saturating_sub(tries.saturating_sub(RUNS))
+            .max(1);
+        let taste = (self.character.taste >> (4 * tries.min(7))) as usize;
+        let popular = if self.character.wants_popular && tries < RUNS {
+            let statuses = world.hall.statuses(&world.api, &world.event).await?;
+            world.hall.most_wanted(&statuses, count as usize, taste)
+        } else {
+            None
+        };
+        let body = match popular {
+            Some(seats) => json!({ "eventId": world.event, "seats": seats }),
+            None => json!({ "eventId": world.event, "bestAvailable": { "count": count } }),
+        };
+        let call = Call::post("/v1/bookings/reserve", body)
+            .bearer(&self.access)
+            .admission(&admission)
+            .idempotency_key(format!("{}-{tries}", self.number));
+        let started = Instant::now();
+        let answer = world.api.ask::<Reservation>(call).await?;
+        self.notes.reserve_us.push(micros(started));
+        match answer {
+            Answer::Ok(reservation) if reservation.status == "pending" => {
+                self.stage = Stage::Pending {
+                    admission,
+                    booking: reservation.booking_id,
+                    tries,
+                };
+                Ok(Next::Inside(PAUSE))
+            }
+            Answer::Ok(reservation) => Ok(self.held(world, reservation)),
+            Answer::Refused(problem) => self.refused_seats(world, problem, admission, tries),
+        }
+    }
+
+    fn refused_seats(
+        &mut self,
+        world: &World,
+        problem: Problem,
+        admission: String,
+        tries: u32,
+    ) -> Step {
+        match problem.slug.as_str() {
+            "seats-unavailable" | "orphan-seat" if tries < RUNS + self.character.seats => {
+                self.notes.conflicts += u32::from(problem.slug == "seats-unavailable");
+                world.tally.conflict();
+                self.stage = Stage::Choosing {
+                    admission,
+                    tries: tries + 1,
+                };
+                Ok(Next::Inside(self.thinking() / 4))
+            }
+            "seats-unavailable" | "orphan-seat" => Ok(self.leave(Outcome::SoldOut)),
+            "sale-ended" | "event-over" | "sold-out" => Ok(self.done(world, Outcome::SoldOut)),
+            "admission-required" => Ok(self.done(world, Outcome::Lapsed)),
+            _ => Err(Trouble::Refused(problem)),
+        }
+    }
+
+    async fn look_at_hold(&mut self, world: &World) -> Step {
+        let Stage::Pending {
+            admission,
+            booking,
+            tries,
+        } = &self.stage
+        else {
+            unreachable!("the stage is matched by the caller")
+        };
+        let (admission, tries) = (admission.clone(), *tries);
+        let call = Call::get(format!("/v1/bookings/{booking}")).bearer(&self.access);
+        match world.api.ask::<Reservation>(call).await? {
+            Answer::Ok(reservation) if reservation.status == "pending" => Ok(Next::Inside(PAUSE)),
+            Answer::Ok(reservation) if reservation.status == "reserved" => {
+                Ok(self.held(world, reservation))
+            }
+            Answer::Ok(_) => Ok(self.leave(Outcome::SoldOut)),
+            // Nobody did it in time: it never was.
+            Answer::Refused(problem) if problem.status == 404 => {
+                self.stage = Stage::Choosing {
+                    admission,
+                    tries: tries + 1,
+                };
+                Ok(Next::Inside(PAUSE))
+            }
+            Answer::Refused(problem) => self.refused_seats(world, problem, admission, tries),
+        }
+    }
+
+    fn held(&mut self, world: &World, reservation: Reservation) -> Next {
+        if self.character.temper == Temper::Abandoner {
+            return self.done(world, Outcome::Left);
+        }
+        self.stage = Stage::Paying {
+            reservation,
+            card: self.character.card,
+        };
+        Next::Inside(self.thinking())
+    }
+
+    async fn pay(&mut self, world: &World) -> Step {
+        let Stage::Paying { reservation, card } = &self.stage else {
+            unreachable!("the stage is matched by the caller")
+        };
+        let outcome = if *card == Card::Good {
+            "approve"
+        } else {
+            "decline"
+        };
+        let body = json!({ "amount": reservation.total_amount, "currency": reservation.currency, "outcome": outcome });
+        let payment: Payment = wanted(
+            world
+                .api
+                .ask(Call::post("/v1/sandbox/payments", body).bearer(&self.access))
+                .await?,
+        )?;
+        if let Stage::Paying { reservation, card } =
+            std::mem::replace(&mut self.stage, Stage::Arriving)
+        {
+            self.stage = Stage::Confirming {
+                reservation,
+                transaction: payment.transaction_id,
+                card,
+            };
+        }
+        Ok(Next::Inside(Duration::ZERO))
+    }
+
+    async fn confirm(&mut self, world: &World) -> Step {
+        let Stage::Confirming {
+            reservation,
+            transaction,
+            card,
+        } = &self.stage
+        else {
+            unreachable!("the stage is matched by the caller")
+        };
+        let (booking, card) = (reservation.booking_id.clone(), *card);
+        let body = json!({
+            "bookingId": booking,
+            "paymentDetails": {
+                "paymentMethod": "card",
+                "transactionId": transaction,
+                "amount": reservation.total_amount,
+            },
+        });
+        let sent = world.now();
+        match world
+            .api
+            .ask::<Confirmation>(Call::post("/v1/bookings/confirm", body).bearer(&self.access))
+            .await?
+        {
+            Answer::Ok(confirmation) => {
+                if let Some((_, until)) = &mut self.notes.admitted {
+                    *until = (*until).min(sent);
+                }
+                self.notes.tickets = confirmation
+                    .tickets
+                    .into_iter()
+                    .map(|ticket| ticket.seat_id)
+                    .collect();
+                world.tally.booked(self.notes.tickets.len());
+                Ok(self.done(world, Outcome::Booked))
+            }
+            Answer::Refused(problem) if problem.slug == "payment-declined" => {
+                self.notes.declined += 1;
+                world.tally.declined();
+                if card == Card::DeclinedOnce
+                    && let Stage::Confirming { reservation, .. } =
+                        std::mem::replace(&mut self.stage, Stage::Arriving)
+                {
+                    self.stage = Stage::Paying {
+                        reservation,
+                        card: Card::Good,
+                    };
+                } else {
+                    self.stage = Stage::Releasing { booking };
+                }
+                Ok(Next::Inside(self.thinking() / 2))
+            }
+            Answer::Refused(problem) if problem.slug == "hold-expired" => {
+                Ok(self.leave(Outcome::Left))
+            }
+            Answer::Refused(problem) => Err(Trouble::Refused(problem)),
+        }
+    }
+
+    fn thinking(&self) -> Duration {
+        Duration::from_millis(self.character.thinking_ms.into())
+    }
+
+    /// Next, the visitor gives the place up.
+    fn leave(&mut self, outcome: Outcome) -> Next {
+        self.stage = Stage::Leaving { outcome };
+        Next::Inside(Duration::ZERO)
+    }
+
+    fn done(&mut self, world: &World, outcome: Outcome) -> Next {
+        self.outcome = Some(outcome);
+        world.tally.through();
+        Next::Done
+    }
+
+    /// Tries again what is worth repeating, for a while; anything else is written down and ends the visit.
+    fn bear(&mut self, world: &World, trouble: Trouble) -> Next {
+        self.refusals += 1;
+        let (is_worth_repeating, pause, text) = match trouble {
+            Trouble::Refused(problem) => {
+                let again = matches!(problem.status, 429 | 503)
+                    || matches!(
+                        problem.slug.as_str(),
+                        "line-not-open" | "request-in-progress"
+                    );
+                (
+                    again,
+                    problem.retry_after.unwrap_or(PAUSE),
+                    problem.to_string(),
+                )
+            }
+            Trouble::Broken(error) => (
+                matches!(error, ApiError::Unreachable { .. }),
+                PAUSE,
+                error.to_string(),
+            ),
+        };
+        world.tally.refused();
+        if is_worth_repeating && self.refusals < PATIENCE {
+            return if matches!(
+                self.stage,
+                Stage::Arriving | Stage::Joining | Stage::Waiting
+            ) {
+                Next::Outside(pause)
+            } else {
+                Next::Inside(pause)
+            };
+        }
+        if matches!(&self.stage, Stage::Joining) && text.contains("line-closed") {
+            return self.done(world, Outcome::SoldOut);
+        }
+        world.write_down(format!("{}: {text}", self.stage.name()));
+        self.done(world, Outcome::Failed)
+    }
+}

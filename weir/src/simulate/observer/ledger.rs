@@ -1,0 +1,206 @@
+//! Invariants 1, 2, 3 and 9: seats and money.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use booking_core::{
+    booking::{Booking, BookingState, PaymentStatus, PaymentStep},
+    id::{BookingId, TransactionId},
+    message::Wanted,
+    ports::{
+        catalog::CatalogReader as _,
+        ledger::LedgerReader as _,
+        payments::Payments as _,
+    },
+    seats::SeatIndex,
+};
+
+use super::{Books, Stores, Told, answer};
+
+impl Books {
+    /// Invariant 3 begins here: what a visitor was told is to stay.
+    pub(super) fn told_booking(&mut self, booking: &Booking) {
+        let counted = &mut self.counted;
+        let told = self.told.entry(booking.booking_id.clone()).or_insert(Told { held: None, confirmed: false });
+        match booking.state {
+            BookingState::Held if told.held.is_none() => {
+                counted.holds += 1;
+                told.held = Some(booking.clone());
+            }
+            BookingState::Confirmed if !told.confirmed => {
+                counted.confirmations += 1;
+                told.confirmed = true;
+            }
+            _ => {}
+        }
+        self.ledger_changed = true;
+    }
+
+    pub(super) fn check_ledger(&mut self, stores: &Stores) {
+        if std::mem::take(&mut self.ledger_changed) {
+            let rows = self.rows(stores);
+            self.check_seats(&rows);
+            self.check_told(&rows);
+            self.money_moved = true;
+        }
+        if std::mem::take(&mut self.money_moved) {
+            self.check_money(stores);
+        }
+    }
+
+    fn rows(&self, stores: &Stores) -> BTreeMap<BookingId, Booking> {
+        let row = |id: &BookingId| Some((id.clone(), answer(stores.ledger.booking(id))?));
+        self.asked.keys().filter_map(row).collect()
+    }
+
+    /// Invariants 1 and 2, by the latest moment that the ledger decided by.
+    fn check_seats(&mut self, rows: &BTreeMap<BookingId, Booking>) {
+        let mut owners: BTreeMap<SeatIndex, &Booking> = BTreeMap::new();
+        let mut broken = None;
+        for booking in rows.values().filter(|booking| booking.has_seats(self.ledger_time)) {
+            for seat in &booking.seats {
+                if let Some(other) = owners.insert(*seat, booking) {
+                    let what = format!("seat {seat} belongs to {} and to {}", other.booking_id, booking.booking_id);
+                    broken = Some((1, what));
+                }
+            }
+        }
+        for (id, booking) in rows {
+            let asked = &self.asked[id];
+            let wanted = match &asked.wanted {
+                Wanted::Seats(seats) => seats.len(),
+                Wanted::BestAvailable { count, .. } => *count as usize,
+            };
+            let distinct: BTreeSet<_> = booking.seats.iter().collect();
+            if distinct.len() != wanted || booking.seats.len() != wanted || booking.user_id != asked.user {
+                broken = Some((2, format!("{id} has {} of the {wanted} seats asked for", distinct.len())));
+            }
+        }
+        if let Some((invariant, what)) = broken {
+            self.break_rule(invariant, what);
+        }
+    }
+
+    /// Invariant 3: what visitors were told of holds and confirmations.
+    fn check_told(&mut self, rows: &BTreeMap<BookingId, Booking>) {
+        let mut lost = None;
+        for (id, told) in &self.told {
+            let row = rows.get(id);
+            if told.confirmed && row.is_none_or(|row| row.state != BookingState::Confirmed) {
+                lost = Some(format!("{id} was told to be confirmed, the ledger has {:?}", row.map(|row| row.state)));
+            }
+            let Some(held) = &told.held else { continue };
+            let stands = row.is_some_and(|row| {
+                let ran_out = held.expires_at <= self.ledger_time;
+                let is_right = match row.state {
+                    BookingState::Held | BookingState::Confirmed => true,
+                    BookingState::Expired => ran_out,
+                    BookingState::Released => self.released.contains(id),
+                    BookingState::Cancelled => false,
+                };
+                is_right && row.seats == held.seats
+            });
+            if !stands {
+                let row = row.map(|row| (row.state, row.seats.clone()));
+                lost = Some(format!("{id} was told to hold {:?} until {}, the ledger has {row:?}", held.seats, held.expires_at));
+            }
+        }
+        if let Some(what) = lost {
+            self.break_rule(3, what);
+        }
+    }
+
+    /// Invariant 9, at any moment: what the provider took or set aside is accounted for.
+    fn check_money(&mut self, stores: &Stores) {
+        let open: Vec<_> = self.payments.iter().filter(|(id, _)| !self.settled.contains(*id)).collect();
+        let mut settled = Vec::new();
+        let mut broken = None;
+        for (transaction, id) in open {
+            match account(stores, transaction, id) {
+                Ok(true) => settled.push(transaction.clone()),
+                Ok(false) => {}
+                Err(what) => broken = Some(what),
+            }
+        }
+        self.settled.extend(settled);
+        if let Some(what) = broken {
+            self.break_rule(9, what);
+        }
+    }
+
+    pub(super) fn is_settled(&self, stores: &Stores) -> bool {
+        let rows = self.rows(stores);
+        let open = rows.values().any(|booking| booking.state == BookingState::Held);
+        let unsettled = |(transaction, id): (&TransactionId, &BookingId)| {
+            let acts = answer(stores.ledger.payment_acts(id));
+            let of_it = || acts.iter().filter(|act| act.transaction == *transaction);
+            of_it().next().is_some() && !of_it().any(|act| act.step.is_end())
+        };
+        !open && !self.payments.iter().any(unsettled)
+    }
+
+    /// Invariant 9, at the end: every payment is taken for a confirmed booking that costs as much, or given back, or was
+    /// never asked for; and every confirmed booking is paid. And nothing that visitors were told is lost.
+    pub(super) fn check_balance(&mut self, stores: &Stores) {
+        let Some(event) = answer(stores.catalog.event(&self.event)) else { return };
+        let Some(venue) = answer(stores.catalog.venue(&event.venue_id)) else { return };
+        let mut broken = None;
+        for (transaction, id) in &self.payments {
+            let status = answer(stores.payments.status(transaction));
+            let acts = answer(stores.ledger.payment_acts(id));
+            let last = acts.iter().rfind(|act| act.transaction == *transaction).map(|act| act.step);
+            let balanced = match status {
+                Some(PaymentStatus::Captured) => last == Some(PaymentStep::Captured),
+                Some(PaymentStatus::Authorised) => false,
+                Some(PaymentStatus::Voided) => last == Some(PaymentStep::Voided),
+                Some(PaymentStatus::Declined | PaymentStatus::Created) => last.is_none_or(PaymentStep::is_end),
+                None => last.is_none(),
+            };
+            if !balanced {
+                broken = Some(format!("{transaction} for {id} is {status:?} at the provider, the trail ends with {last:?}"));
+            }
+        }
+        for (id, booking) in self.rows(stores) {
+            if booking.state != BookingState::Confirmed {
+                continue;
+            }
+            let due = event.total(&venue.seat_map, &booking.seats);
+            let acts = answer(stores.ledger.payment_acts(&id));
+            let taken: Vec<_> = acts.iter().filter(|act| act.step == PaymentStep::Captured).collect();
+            let is_paid = taken.len() == 1
+                && Some(&taken[0].transaction) == booking.transaction.as_ref()
+                && Some(taken[0].amount) == due;
+            if !is_paid {
+                broken = Some(format!("{id} is confirmed and costs {due:?}, the trail has {taken:?}"));
+            }
+        }
+        if let Some(what) = broken {
+            self.break_rule(9, what);
+        }
+    }
+}
+
+/// Whether this payment has come to its end; an error where it is not accounted for.
+fn account(stores: &Stores, transaction: &TransactionId, id: &BookingId) -> Result<bool, String> {
+    let Some(status) = answer(stores.payments.status(transaction)) else { return Ok(false) };
+    if matches!(status, PaymentStatus::Created | PaymentStatus::Declined) {
+        return Ok(false);
+    }
+    let acts = answer(stores.ledger.payment_acts(id));
+    let was = |step| acts.iter().any(|act| act.transaction == *transaction && act.step == step);
+    let ended = acts.iter().any(|act| act.transaction == *transaction && act.step.is_end());
+    let booking = answer(stores.ledger.booking(id));
+    let pays = booking.is_some_and(|booking| {
+        booking.state == BookingState::Confirmed && booking.transaction.as_ref() == Some(transaction)
+    });
+    let (holds, is_final) = match status {
+        PaymentStatus::Authorised => (was(PaymentStep::Asked) && !ended, false),
+        PaymentStatus::Captured => (pays && was(PaymentStep::Asked), was(PaymentStep::Captured)),
+        PaymentStatus::Voided => (!pays && was(PaymentStep::VoidDue), was(PaymentStep::Voided)),
+        PaymentStatus::Created | PaymentStatus::Declined => (true, false),
+    };
+    if holds {
+        return Ok(is_final);
+    }
+    let steps: Vec<_> = acts.iter().filter(|act| act.transaction == *transaction).map(|act| act.step).collect();
+    Err(format!("{transaction} is {status:?} at the provider; the trail of {id} has {steps:?}, and it pays: {pays}"))
+}

@@ -1,0 +1,291 @@
+//! Simulated visitors: they join, wait, come when called or don't, choose seats, pay or don't, and try again where
+//! something fails, as browsers and people do.
+
+use std::rc::Rc;
+
+use booking_core::{
+    booking::{Booking, BookingState, booking_id},
+    digest::Digest,
+    id::{TransactionId, UserId},
+    line::place::PlaceState,
+    message::{self, BookingAct, Outcome, Refusal, Wanted},
+    ports::{
+        clock::Entropy as _,
+        payments::{SandboxOutcome, SandboxPayments as _},
+    },
+    money::Money,
+    seats::SeatId,
+};
+
+use super::{
+    fate::Heavens,
+    gateway::{Admission, Gateway, Refused, Token},
+    observer::Observer,
+    ports::Stores,
+    sale::Sale,
+};
+
+/// What visitors share.
+pub(super) struct Scene {
+    pub(super) sale: Sale,
+    pub(super) stores: Stores,
+    pub(super) heavens: Heavens,
+    pub(super) observer: Observer,
+    pub(super) gateways: Vec<Rc<Gateway>>,
+    /// Sessions that an operator may revoke.
+    pub(super) sessions: std::cell::RefCell<Vec<booking_core::id::SessionId>>,
+}
+
+/// One visitor at one device; the same identity may be at several.
+struct Visitor {
+    scene: Rc<Scene>,
+    user: UserId,
+    device: u32,
+    gateway: Rc<Gateway>,
+    /// The place and the position shown last.
+    position: Option<(booking_core::line::Place, u64)>,
+    tries: u32,
+}
+
+/// Visits the sale once.
+pub(super) async fn visit(scene: Rc<Scene>, user: UserId, device: u32) {
+    let gateway = scene.heavens.dice.pick(&scene.gateways);
+    let mut visitor = Visitor { scene, user, device, gateway, position: None, tries: 0 };
+    visitor.arrive().await;
+    // Whoever gave up, or came too late, may try their luck again.
+    for _ in 0..2 {
+        let Some(token) = visitor.join().await else { return };
+        if visitor.stand(token).await || visitor.chance(500) {
+            return;
+        }
+    }
+}
+
+impl Visitor {
+    fn chance(&self, per_mille: u32) -> bool {
+        self.scene.heavens.dice.chance(per_mille)
+    }
+
+    async fn wait(&self, least_ms: i64, most_ms: i64) {
+        let Heavens { clock, dice, .. } = &self.scene.heavens;
+        clock.sleep(dice.range(least_ms..=most_ms)).await;
+    }
+
+    async fn arrive(&self) {
+        let policy = &self.scene.sale.policy;
+        let lobby = policy.lobby_opens_at.millis_since(self.scene.heavens.clock.now()).max(1);
+        let open = lobby + policy.opens_at.millis_since(policy.lobby_opens_at);
+        if self.chance(700) {
+            self.wait(lobby, open).await;
+        } else {
+            self.wait(open, open + 25_000).await;
+        }
+    }
+
+    /// Sometimes a visitor reaches another gateway.
+    fn wander(&mut self) -> bool {
+        let wanders = self.chance(60);
+        if wanders {
+            self.gateway = self.scene.heavens.dice.pick(&self.scene.gateways);
+        }
+        wanders
+    }
+
+    async fn join(&mut self) -> Option<Token> {
+        for _ in 0..40 {
+            self.wander();
+            match self.gateway.join(&self.user).await {
+                Ok(token) => {
+                    self.scene.observer.told_place(&self.user, token.place, token.entry);
+                    return Some(token);
+                }
+                Err(Refused::Closed) => return None,
+                Err(_) => self.wait(100, 2_500).await,
+            }
+        }
+        None
+    }
+
+    /// Waits at a place. True: there is nothing more to come for.
+    async fn stand(&mut self, token: Token) -> bool {
+        let never_comes = self.chance(120);
+        let misses_first = self.chance(80);
+        let gives_up = self.chance(50);
+        for _ in 0..400 {
+            let moved = self.wander();
+            let polled = self.gateway.poll(&token, moved).await;
+            let Ok(view) = polled else {
+                self.wait(100, 1_500).await;
+                continue;
+            };
+            let before = self.position.filter(|(place, _)| *place == token.place).map(|(_, position)| position);
+            self.scene.observer.shown(token.place, &view, before);
+            self.position = view.position.map(|position| (token.place, position));
+            match view.state {
+                PlaceState::Called if never_comes || misses_first && view.turn.is_some_and(|turn| !turn.last) => {}
+                PlaceState::Called | PlaceState::Admitted => match self.gateway.claim(&token).await {
+                    Ok(admission) => return self.shop(&token, admission).await,
+                    Err(Refused::Over) => return false,
+                    Err(Refused::Closed) => return true,
+                    Err(_) => {}
+                },
+                // A page that was left open asks too, and in vain.
+                PlaceState::Lapsed | PlaceState::Waiting if self.chance(50) => {
+                    if let Ok(admission) = self.gateway.claim(&token).await {
+                        return self.shop(&token, admission).await;
+                    }
+                }
+                PlaceState::Lapsed if view.turn.is_none() => return false,
+                PlaceState::Left => return false,
+                PlaceState::Ended => return !view.may_rejoin,
+                PlaceState::Waiting if gives_up && self.chance(50) => {
+                    _ = self.gateway.leave(&token).await;
+                }
+                _ => {}
+            }
+            self.wait(200, 2_000).await;
+        }
+        true
+    }
+
+    /// Inside. True: done for good.
+    async fn shop(&mut self, token: &Token, admission: Admission) -> bool {
+        self.scene.sessions.borrow_mut().push(admission.session.clone());
+        for _ in 0..4 {
+            self.wait(100, 5_000).await;
+            if !self.gateway.is_good(&admission) {
+                return false;
+            }
+            let Some(booking) = self.reserve(&admission).await else { continue };
+            match self.scene.heavens.dice.range(0..=99) {
+                0..10 => {
+                    // Leaves the seats to their deadline.
+                    self.wait(1_000, 20_000).await;
+                    return false;
+                }
+                10..20 => {
+                    self.give_back(&booking).await;
+                    if self.chance(300) {
+                        _ = self.gateway.leave(token).await;
+                        return false;
+                    }
+                }
+                _ => {
+                    if self.chance(150) {
+                        // Thinks until the hold has run out, or almost.
+                        let hold_ms = i64::from(self.scene.sale.policy.hold_seconds) * 1_000;
+                        self.wait(hold_ms - 2_000, hold_ms + 4_000).await;
+                    }
+                    if self.pay(&booking).await {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    async fn reserve(&mut self, admission: &Admission) -> Option<Booking> {
+        let dice = &self.scene.heavens.dice;
+        let count = dice.count(1..=admission.max_seats + u32::from(dice.chance(50)));
+        let wanted = if dice.chance(400) {
+            Wanted::BestAvailable { count, category: None }
+        } else {
+            Wanted::Seats(self.some_seats(count))
+        };
+        self.tries += 1;
+        let id = booking_id(&self.user, &format!("{}-{}", self.device, self.tries));
+        self.scene.observer.asks(&id, &self.user, &wanted);
+        let act = BookingAct::Hold {
+            session: admission.session.clone(),
+            max_seats: admission.max_seats,
+            fingerprint: Digest::of(&[&message::encode(&wanted)]),
+            wanted,
+        };
+        for _ in 0..4 {
+            match self.gateway.ask(&id, &self.user, act.clone()).await {
+                Ok(Outcome::Booking(booking)) => {
+                    self.scene.observer.told_booking(&booking);
+                    return (booking.state == BookingState::Held).then_some(*booking);
+                }
+                Ok(Outcome::Refused(Refusal::Unavailable { .. })) | Err(Refused::Port | Refused::NoAnswer) => {
+                    self.wait(50, 1_000).await;
+                    self.wander();
+                }
+                Ok(_) | Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Seats side by side, where many want to sit.
+    fn some_seats(&self, count: u32) -> Vec<SeatId> {
+        let dice = &self.scene.heavens.dice;
+        let map = &self.scene.sale.venue.seat_map;
+        let row = &map.rows()[usize::try_from(dice.range(0..=1)).unwrap_or(0).min(map.rows().len() - 1)];
+        let count = (count as usize).min(row.len());
+        let first = usize::try_from(dice.range(0..=i64::try_from(row.len() - count).unwrap_or(0))).unwrap_or(0);
+        row[first..first + count].iter().map(|seat| map.seats()[seat.0 as usize].seat_id.clone()).collect()
+    }
+
+    async fn give_back(&mut self, booking: &Booking) {
+        for _ in 0..3 {
+            match self.gateway.ask(&booking.booking_id, &self.user, BookingAct::Release).await {
+                Ok(Outcome::Refused(Refusal::Unavailable { .. })) | Err(_) => self.wait(50, 1_000).await,
+                Ok(_) => return,
+            }
+        }
+    }
+
+    /// Pays, perhaps with several cards. True: booked.
+    async fn pay(&mut self, booking: &Booking) -> bool {
+        let id = &booking.booking_id;
+        for _ in 0..3 {
+            let (transaction, amount) = self.card(booking).await;
+            let confirm = BookingAct::Confirm { transaction, amount };
+            for _ in 0..5 {
+                match self.gateway.ask(id, &self.user, confirm.clone()).await {
+                    Ok(Outcome::Booking(booked)) => {
+                        self.scene.observer.told_booking(&booked);
+                        return true;
+                    }
+                    Ok(Outcome::Refused(Refusal::PaymentDeclined { .. } | Refusal::AmountMismatch { .. })) => break,
+                    Ok(Outcome::Refused(Refusal::Unavailable { .. })) | Err(_) => {
+                        if self.chance(150) {
+                            // Closes the browser in the middle of it.
+                            return true;
+                        }
+                        self.wait(100, 3_000).await;
+                        self.wander();
+                    }
+                    Ok(_) => return false,
+                }
+                if let Ok(Some(seen)) = self.gateway.booking(id).await {
+                    self.scene.observer.told_booking(&seen);
+                    if seen.state == BookingState::Confirmed {
+                        return true;
+                    }
+                }
+            }
+            self.wait(500, 3_000).await;
+        }
+        false
+    }
+
+    /// A payment at the sandbox, good or bad.
+    async fn card(&self, booking: &Booking) -> (TransactionId, i64) {
+        let dice = &self.scene.heavens.dice;
+        let transaction = TransactionId::from_bytes(dice.id_bytes());
+        let outcome = match dice.range(0..=99) {
+            0..12 => SandboxOutcome::Decline,
+            12..18 => SandboxOutcome::Timeout,
+            _ => SandboxOutcome::Approve,
+        };
+        let wrong = i64::from(dice.chance(30));
+        let amount = Money { amount: booking.total.amount + wrong, ..booking.total };
+        self.scene.observer.pays(&transaction, &booking.booking_id);
+        let made = self.scene.stores.payments.create(&transaction, amount, outcome).await;
+        debug_assert!(made.is_ok(), "the sandbox has room");
+        (transaction, booking.total.amount)
+    }
+}

@@ -1,0 +1,38 @@
+//! The machine's clock and its entropy, as the rules' ports want them.
+
+use std::time::UNIX_EPOCH;
+
+use booking_core::{
+    ports::clock::{Clock, Entropy},
+    time::Timestamp,
+};
+use rand::{TryRng as _, rngs::SysRng};
+
+/// The wall clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Clock port that everybody else asks"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        SysRng
+            .try_fill_bytes(bytes)
+            .expect("a system without entropy can't run a fair draw");
+    }
+}

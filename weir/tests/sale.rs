@@ -1,0 +1,115 @@
+//! A whole sale against the built executable, over HTTP, as `api.md` tells it.
+
+mod kit;
+
+use std::collections::HashSet;
+
+use kit::{Client, SaleOf, Visitor, Weir, data, folder, open_sale, operator_key};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn visitors_join_are_drawn_come_in_and_each_buys_different_seats() {
+    let folder = folder();
+    let data = data(&folder);
+    let key = operator_key(&data, "admin");
+    let weir = Weir::start(&data);
+    let client = Client::new(&weir.public);
+    let event = open_sale(&client, &key, &SaleOf { opens_in_ms: 2_500, ..SaleOf::default() }).await;
+
+    // Everyone joins the lobby; joining again is the same place.
+    let mut visitors = Vec::new();
+    for _ in 0..20 {
+        let mut visitor = Visitor::arrive(&client, &event).await.unwrap();
+        let place = visitor.join().await.unwrap().expect(201);
+        assert_eq!(place["state"], "lobby");
+        assert_eq!(place["rank"], Value::Null);
+        let again = visitor.join().await.unwrap().expect(200);
+        assert_eq!(again["entry"], place["entry"], "the same place");
+        visitors.push(visitor);
+    }
+
+    // Each is called in the order of the draw, comes in, and takes two seats side by side.
+    let mut ranks = HashSet::new();
+    let mut tickets = HashSet::new();
+    for visitor in &mut visitors {
+        let admitted = visitor.come_in().await;
+        assert_eq!(admitted["maxSeats"], 4);
+        let view = visitor.poll().await.unwrap().expect(200);
+        assert_eq!(view["state"], "admitted");
+        assert!(ranks.insert(view["rank"].as_u64().unwrap()), "a rank twice");
+        let held = visitor.reserve("first", &json!({"bestAvailable": {"count": 2}})).await.unwrap().expect(201);
+        assert_eq!((&held["status"], &held["totalAmount"]), (&json!("reserved"), &json!(9_000)));
+        let transaction = visitor.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
+        let sold = visitor.confirm(&held, &transaction).await.unwrap().expect(200);
+        assert_eq!(sold["status"], "confirmed");
+        for ticket in sold["tickets"].as_array().unwrap() {
+            assert!(tickets.insert(ticket["seatId"].as_str().unwrap().to_owned()), "invariant 1: {ticket} sold twice");
+        }
+        let again = visitor.confirm(&held, &transaction).await.unwrap().expect(200);
+        assert_eq!(again["tickets"], sold["tickets"], "confirming again is the same answer");
+    }
+    assert_eq!(ranks, (0..20).collect());
+    assert_eq!(tickets.len(), 40);
+
+    // The operator sees it, and so does the public.
+    let sale = client.operate(&key, Method::GET, &format!("/v1/operator/events/{event}/sale"), &json!(null)).await.expect(200);
+    assert_eq!((&sale["admitted"], &sale["booked"], &sale["seatsLeft"]), (&json!(20), &json!(40), &json!(160)), "{sale}");
+    let seats = client.get(&format!("/v1/events/{event}")).await.expect(200);
+    let booked = seats["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "booked").count();
+    assert_eq!(booked, 40);
+
+    // Anyone can check the draw, and a drain ends cleanly.
+    let checked = std::process::Command::new(kit::binary())
+        .args(["verify-draw", &format!("{}/v1/events/{event}", weir.public)])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert_eq!(weir.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collisions_declined_payments_and_given_back_seats_end_as_they_should() {
+    let folder = folder();
+    let data = data(&folder);
+    let key = operator_key(&data, "admin");
+    let weir = Weir::start(&data);
+    let client = Client::new(&weir.public);
+    let event = open_sale(&client, &key, &SaleOf::default()).await;
+    let mut ann = Visitor::arrive(&client, &event).await.unwrap();
+    let mut bob = Visitor::arrive(&client, &event).await.unwrap();
+    for visitor in [&mut ann, &mut bob] {
+        visitor.join().await.unwrap().expect(201);
+    }
+    for visitor in [&mut ann, &mut bob] {
+        visitor.come_in().await;
+    }
+
+    let wanted = json!({"seats": ["A-1", "A-2"]});
+    let held = ann.reserve("k", &wanted).await.unwrap().expect(201);
+    let same = ann.reserve("k", &wanted).await.unwrap().expect(201);
+    assert_eq!(same["bookingId"], held["bookingId"]);
+    ann.reserve("k", &json!({"seats": ["B-1"]})).await.unwrap().refuses(422, "idempotency-key-reused");
+    ann.send(Method::POST, "/v1/bookings/reserve", &[], Some(&json!({"eventId": event, "seats": ["B-1"]})))
+        .await
+        .unwrap()
+        .refuses(400, "idempotency-key-missing");
+    let refused = bob.reserve("k", &json!({"seats": ["A-2", "A-3"]})).await.unwrap();
+    refused.refuses(409, "seats-unavailable");
+    assert_eq!(refused.body["unavailable"], json!(["A-2"]));
+    bob.reserve("orphan", &json!({"seats": ["A-4"]})).await.unwrap().refuses(409, "orphan-seat");
+    bob.reserve("unknown", &json!({"seats": ["Z-99"]})).await.unwrap().refuses(422, "unknown-seat");
+    bob.reserve("many", &json!({"seats": ["C-1", "C-2", "C-3", "C-4", "C-5"]})).await.unwrap().refuses(422, "too-many-seats");
+
+    let id = held["bookingId"].as_str().unwrap();
+    bob.booking(id).await.refuses(404, "not-found");
+    let declined = ann.pay(&held["totalAmount"], &held["currency"], "decline").await.unwrap();
+    ann.confirm(&held, &declined).await.unwrap().refuses(402, "payment-declined");
+    let short = ann.pay(&json!(1), &held["currency"], "approve").await.unwrap();
+    ann.confirm(&held, &short).await.unwrap().refuses(422, "amount-mismatch");
+    let back = ann.send(Method::DELETE, &format!("/v1/bookings/{id}"), &[], None).await.unwrap();
+    assert_eq!(back.status, 204);
+    bob.reserve("again", &json!({"seats": ["A-1", "A-2"]})).await.unwrap().expect(201);
+    let paid = ann.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
+    ann.confirm(&held, &paid).await.unwrap().refuses(409, "hold-expired");
+}
