@@ -37,38 +37,58 @@ mod tests {
     }
 
     mod log {
-        booking_core::log_contract!(#[tokio::test] super::kept(super::MemoryLog::default()));
+        booking_core::log_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryLog::default())
+        );
     }
 
     mod log_of_many_lanes {
-        booking_core::log_contract!(#[tokio::test] super::kept(super::MemoryLog::new(
-            super::Lanes { line: 3, keyed: 4, replies: 2 },
-        )));
+        booking_core::log_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryLog::new(super::Lanes { line: 3, keyed: 4, replies: 2 },))
+        );
     }
 
     mod desk {
-        booking_core::desk_contract!(#[tokio::test] super::kept(
-            (super::MemoryDesk::default(), super::MemoryLog::default()),
-        ));
+        booking_core::desk_contract!(
+            #[tokio::test]
+            super::kept((super::MemoryDesk::default(), super::MemoryLog::default()),)
+        );
     }
 
     mod holds {
-        booking_core::holds_contract!(#[tokio::test] super::kept(super::MemoryHolds::default()));
+        booking_core::holds_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryHolds::default())
+        );
     }
 
     mod ledger {
-        booking_core::ledger_contract!(#[tokio::test] super::kept(super::MemoryLedger::default()));
+        booking_core::ledger_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryLedger::default())
+        );
     }
 
     mod catalog {
-        booking_core::catalog_contract!(#[tokio::test] super::kept(super::MemoryCatalog::default()));
+        booking_core::catalog_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryCatalog::default())
+        );
     }
 
     mod accounts {
-        booking_core::accounts_contract!(#[tokio::test] super::kept(super::MemoryRefreshFamilies::default()));
+        booking_core::accounts_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryRefreshFamilies::default())
+        );
     }
 
     mod payments {
-        booking_core::payments_contract!(#[tokio::test] super::kept(super::MemoryPayments::default()));
+        booking_core::payments_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryPayments::default())
+        );
     }
 }

@@ -89,12 +89,7 @@ impl AdmissionClaims {
     ///
     /// # Errors
     /// If it is for another event or another user, or is not good at `now`.
-    pub fn check(
-        &self,
-        event: &EventId,
-        user: &UserId,
-        now: Timestamp,
-    ) -> Result<(), AdmissionRefused> {
+    pub fn check(&self, event: &EventId, user: &UserId, now: Timestamp) -> Result<(), AdmissionRefused> {
         if self.aud != audience(event) {
             return Err(AdmissionRefused::OtherEvent);
         }
@@ -132,11 +127,7 @@ mod tests {
     }
 
     fn check(event: &str, user: &str, now: i64) -> Result<(), AdmissionRefused> {
-        claims().check(
-            &event.parse().unwrap(),
-            &user.parse().unwrap(),
-            Timestamp::from_millis(now),
-        )
+        claims().check(&event.parse().unwrap(), &user.parse().unwrap(), Timestamp::from_millis(now))
     }
 
     #[test]
@@ -146,10 +137,7 @@ mod tests {
             "iat": 1_777_629_600, "exp": 1_777_630_200, "seats": 6,
         });
         assert_eq!(serde_json::to_value(claims()).unwrap(), json);
-        assert_eq!(
-            serde_json::from_value::<AdmissionClaims>(json).unwrap(),
-            claims()
-        );
+        assert_eq!(serde_json::from_value::<AdmissionClaims>(json).unwrap(), claims());
     }
 
     #[test]
@@ -159,22 +147,12 @@ mod tests {
             ("evt_1", "user_1", ISSUED, Ok(())),
             ("evt_1", "user_1", end - 1, Ok(())),
             ("evt_1", "user_1", end, Err(AdmissionRefused::Expired)),
-            (
-                "evt_1",
-                "user_1",
-                ISSUED + 600_500,
-                Err(AdmissionRefused::Expired),
-            ),
+            ("evt_1", "user_1", ISSUED + 600_500, Err(AdmissionRefused::Expired)),
             ("evt_2", "user_1", ISSUED, Err(AdmissionRefused::OtherEvent)),
             ("evt_1", "user_2", ISSUED, Err(AdmissionRefused::OtherUser)),
             // Another gateway's clock may be two seconds behind.
             ("evt_1", "user_1", ISSUED - 2_000, Ok(())),
-            (
-                "evt_1",
-                "user_1",
-                ISSUED - 3_000,
-                Err(AdmissionRefused::NotYet),
-            ),
+            ("evt_1", "user_1", ISSUED - 3_000, Err(AdmissionRefused::NotYet)),
         ] {
             assert_eq!(check(event, user, now), answer, "{event} {user} {now}");
         }

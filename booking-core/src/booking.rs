@@ -38,6 +38,7 @@ pub enum BookingState {
 /// A booking as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the public contract's")]
 pub struct Booking {
     /// Its id, made from the user and the idempotency key: see [`booking_id`].
     pub booking_id: BookingId,
@@ -139,6 +140,7 @@ pub struct ConfirmSeats {
 
 /// What became of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Confirmed {
     /// Confirmed, now or earlier.
     Confirmed(Booking),
@@ -159,6 +161,7 @@ pub struct Release {
 
 /// What became of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Released {
     /// Given back, now or earlier, or run out before.
     Released(Booking),
@@ -170,6 +173,7 @@ pub enum Released {
 
 /// What became of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Cancelled {
     /// Cancelled, now or earlier.
     Cancelled(Booking),

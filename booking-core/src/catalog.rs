@@ -27,10 +27,7 @@ pub const MAX_URL_BYTES: usize = 2_048;
 /// A venue: a hall and its seats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the name that JSON has, and every other type of ours"
-)]
+#[expect(clippy::struct_field_names, reason = "the name that JSON has, and every other type of ours")]
 pub struct Venue {
     /// Its id.
     pub venue_id: VenueId,
@@ -77,10 +74,7 @@ impl Venue {
 /// An event: one show in one venue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the name that JSON has, and every other type of ours"
-)]
+#[expect(clippy::struct_field_names, reason = "the name that JSON has, and every other type of ours")]
 pub struct Event {
     /// Its id.
     pub event_id: EventId,
@@ -123,9 +117,7 @@ pub enum InvalidEvent {
     #[error("prices has a price for '{0}', which is no category of the venue")]
     UnknownCategory(String),
     /// A price outside its limits.
-    #[error(
-        "the price for category '{category}' is {price}; it must be 0 to {MAX_AMOUNT_MINOR} minor units"
-    )]
+    #[error("the price for category '{category}' is {price}; it must be 0 to {MAX_AMOUNT_MINOR} minor units")]
     Price {
         /// Of which category.
         category: String,
@@ -149,11 +141,7 @@ impl Event {
         if self.description.chars().count() > MAX_DESCRIPTION_CHARS {
             return Err(InvalidEvent::Description);
         }
-        if self
-            .thumbnail
-            .as_deref()
-            .is_some_and(|address| !is_web_address(address))
-        {
+        if self.thumbnail.as_deref().is_some_and(|address| !is_web_address(address)) {
             return Err(InvalidEvent::Thumbnail);
         }
         for category in venue.seat_map.categories() {
@@ -166,10 +154,7 @@ impl Event {
                 return Err(InvalidEvent::UnknownCategory(category.clone()));
             }
             if !(0..=MAX_AMOUNT_MINOR).contains(price) {
-                return Err(InvalidEvent::Price {
-                    category: category.clone(),
-                    price: *price,
-                });
+                return Err(InvalidEvent::Price { category: category.clone(), price: *price });
             }
         }
         Ok(())
@@ -179,10 +164,7 @@ impl Event {
     /// [`Self::check`] rules out).
     pub fn price(&self, map: &SeatMap, seat: SeatIndex) -> Option<Money> {
         let amount = *self.prices.get(&*map.seat(seat)?.category)?;
-        Some(Money {
-            amount,
-            currency: self.currency,
-        })
+        Some(Money { amount, currency: self.currency })
     }
 
     /// What `seats` cost together. `None` if one of them has no price (see [`Self::price`]), or if the sum is more than
@@ -192,28 +174,19 @@ impl Event {
             let sum = sum.checked_add(self.price(map, *seat)?.amount)?;
             (0..=MAX_AMOUNT_MINOR).contains(&sum).then_some(sum)
         })?;
-        Some(Money {
-            amount,
-            currency: self.currency,
-        })
+        Some(Money { amount, currency: self.currency })
     }
 }
 
 /// Whether `text` is one line of `min` to `max` characters, more than spaces unless it may be empty.
 fn is_line(text: &str, min: usize, max: usize) -> bool {
-    text.trim().chars().count() >= min
-        && text.chars().count() <= max
-        && !text.chars().any(char::is_control)
+    text.trim().chars().count() >= min && text.chars().count() <= max && !text.chars().any(char::is_control)
 }
 
 /// Whether `address` is an absolute `http` or `https` URL that a page can show: with a host, without a user, without
 /// characters that a URL has only escaped.
 fn is_web_address(address: &str) -> bool {
-    let scheme = |name: &str| {
-        address
-            .get(..name.len())
-            .filter(|start| start.eq_ignore_ascii_case(name))
-    };
+    let scheme = |name: &str| address.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name));
     let Some(scheme) = scheme("https://").or_else(|| scheme("http://")) else {
         return false;
     };
@@ -223,9 +196,7 @@ fn is_web_address(address: &str) -> bool {
     address.len() <= MAX_URL_BYTES
         && !authority.contains('@')
         && (!host.is_empty())
-        && !address
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(c))
+        && !address.chars().any(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(c))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ pub const MAX_ID_BYTES: usize = 64;
 
 /// Why a text is not an identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not an id that begins with '{prefix}' and goes on with letters, digits, '-' or '_', {MAX_ID_BYTES} bytes at most")]
+#[error(
+    "'{text}' is not an id that begins with '{prefix}' and goes on with letters, digits, '-' or '_', {MAX_ID_BYTES} bytes at most"
+)]
 pub struct InvalidId {
     prefix: &'static str,
     text: String,
@@ -20,11 +22,7 @@ fn check(prefix: &'static str, text: &str) -> Result<(), InvalidId> {
     let fits = !rest.is_empty()
         && text.len() <= MAX_ID_BYTES
         && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if fits {
-        Ok(())
-    } else {
-        Err(InvalidId { prefix, text: text.chars().take(MAX_ID_BYTES).collect() })
-    }
+    if fits { Ok(()) } else { Err(InvalidId { prefix, text: text.chars().take(MAX_ID_BYTES).collect() }) }
 }
 
 macro_rules! id {

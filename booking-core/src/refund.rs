@@ -95,10 +95,7 @@ impl RefundPolicy {
         }
         for (n, tier) in tiers.iter().enumerate() {
             if tier.percent > 100 {
-                return Err(InvalidRefundPolicy::OverAll {
-                    tier: n + 1,
-                    percent: tier.percent,
-                });
+                return Err(InvalidRefundPolicy::OverAll { tier: n + 1, percent: tier.percent });
             }
             let before = n.checked_sub(1).map(|before| tiers[before]);
             let in_order = |before: RefundTier| {
@@ -119,10 +116,7 @@ impl RefundPolicy {
     /// How much of a booking's amount is given back at `now` for an event that begins at `starts_at`: 0 to 100.
     pub fn percent(&self, starts_at: Timestamp, now: Timestamp) -> u8 {
         let before = starts_at.millis_since(now);
-        self.tiers
-            .iter()
-            .find(|tier| before > 0 && tier.notice.is_given(before))
-            .map_or(0, |tier| tier.percent)
+        self.tiers.iter().find(|tier| before > 0 && tier.notice.is_given(before)).map_or(0, |tier| tier.percent)
     }
 
     /// What is given back of `amount` (minor units), rounded down to whole minor units: 0 to `amount`, and never more
@@ -139,14 +133,8 @@ impl Default for RefundPolicy {
     fn default() -> Self {
         Self {
             tiers: vec![
-                RefundTier {
-                    notice: Notice::OverHours(24),
-                    percent: 100,
-                },
-                RefundTier {
-                    notice: Notice::FromHours(12),
-                    percent: 50,
-                },
+                RefundTier { notice: Notice::OverHours(24), percent: 100 },
+                RefundTier { notice: Notice::FromHours(12), percent: 50 },
             ],
         }
     }

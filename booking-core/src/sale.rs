@@ -78,7 +78,9 @@ pub enum InvalidPolicy {
     #[error("lobbyOpensAt must not be after opensAt, and opensAt must be before closesAt")]
     TimesOutOfOrder,
     /// More batches could close than the seed chain has links.
-    #[error("between opensAt and closesAt more than {CHAIN_LENGTH} batches of batchMs fit; end earlier or lengthen batchMs")]
+    #[error(
+        "between opensAt and closesAt more than {CHAIN_LENGTH} batches of batchMs fit; end earlier or lengthen batchMs"
+    )]
     TooManyBatches,
 }
 

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::{http1, http2}, service::Service};
+use hyper::{
+    server::conn::{http1, http2},
+    service::Service,
+};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -116,7 +119,12 @@ impl Drain {
 }
 
 /// Accepts until `stop`, then lets open requests finish for the time of grace.
-pub(crate) async fn serve<M: MakeService>(listener: TcpListener, make: Arc<M>, limits: Limits, stop: CancellationToken) {
+pub(crate) async fn serve<M: MakeService>(
+    listener: TcpListener,
+    make: Arc<M>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let limits = Arc::new(limits);
     let room = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
@@ -187,11 +195,8 @@ async fn connection<M: MakeService>(
     let service = make.make(peer, Arc::clone(&activity));
     let timeouts = Timeouts { header: limits.header_timeout, idle: limits.idle_timeout };
     let io = Guard::new(stream, activity, timeouts, is_h2);
-    let served: Result<(), Failure> = if is_h2 {
-        serve_h2(io, service, limits, drain).await
-    } else {
-        serve_h1(io, service, limits, drain).await
-    };
+    let served: Result<(), Failure> =
+        if is_h2 { serve_h2(io, service, limits, drain).await } else { serve_h1(io, service, limits, drain).await };
     served.map_err(|error| error.to_string())
 }
 
@@ -223,7 +228,7 @@ where
     }
     // Boxed, as is HTTP/2's below: a future that is moved about takes its room once for each move.
     let connection = Box::pin(http.serve_connection(io, service));
-    Ok(drain.drive(connection, |connection| connection.graceful_shutdown()).await?)
+    Ok(drain.drive(connection, hyper::server::conn::http1::Connection::graceful_shutdown).await?)
 }
 
 async fn serve_h2<S, B>(io: Guard, service: S, limits: &Limits, drain: &Drain) -> Result<(), Failure>
@@ -243,5 +248,5 @@ where
         .max_send_buf_size(H2_SEND_BUFFER)
         .keep_alive_interval(limits.idle_timeout)
         .serve_connection(io, service);
-    Ok(drain.drive(Box::pin(connection), |connection| connection.graceful_shutdown()).await?)
+    Ok(drain.drive(Box::pin(connection), hyper::server::conn::http2::Connection::graceful_shutdown).await?)
 }

@@ -45,7 +45,9 @@ impl Service<Request<Incoming>> for AdminConnection {
         let app = &self.app;
         let (status, kind, text) = match request.uri().path() {
             "/live" => (StatusCode::OK, "text/plain", "live\n".to_owned()),
-            "/ready" if app.closing.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned()),
+            "/ready" if app.closing.is_cancelled() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned())
+            }
             "/ready" if app.sales.is_ready() => (StatusCode::OK, "text/plain", "ready\n".to_owned()),
             "/ready" => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "starting\n".to_owned()),
             "/metrics" => {

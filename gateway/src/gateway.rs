@@ -66,8 +66,7 @@ impl Gateway {
     /// If a setting is wrong, a page can't be loaded, an address is taken, or the log can't be read.
     pub async fn bind(parts: Parts, keys: Keys, settings: Settings) -> Result<Self, Error> {
         settings.check()?;
-        let pages =
-            Pages::load(settings.pages_folder.as_deref(), &settings.default_language).map_err(Error::Pages)?;
+        let pages = Pages::load(settings.pages_folder.as_deref(), &settings.default_language).map_err(Error::Pages)?;
         let name = if settings.name.is_empty() {
             format!("gateway-{}", hex::encode(&parts.entropy.id_bytes()[..8]))
         } else {

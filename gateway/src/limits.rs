@@ -101,7 +101,11 @@ impl Limit {
         let store = self.keyed.load();
         store.retain_recent();
         if store.len() > self.max_keys {
-            tracing::warn!(limit = self.name, keys = store.len(), "a rate limit remembers too many keys and starts anew");
+            tracing::warn!(
+                limit = self.name,
+                keys = store.len(),
+                "a rate limit remembers too many keys and starts anew"
+            );
             self.keyed.store(keyed(self.per_minute).into());
         } else {
             store.shrink_to_fit();
@@ -146,7 +150,12 @@ impl Limits {
 
     /// What a user is counted under.
     pub(crate) fn user_key(&self, user: &UserId) -> u64 {
-        self.hash.hash_one(user.as_str())
+        self.key_of_user(user.as_str())
+    }
+
+    /// The same by the user's id as text.
+    pub(crate) fn key_of_user(&self, user: &str) -> u64 {
+        self.hash.hash_one(user)
     }
 
     /// What an address is counted under: IPv4 whole, IPv6 by its /64.

@@ -1,9 +1,6 @@
 //! The line's calls: joining, polling, streaming, claiming, leaving, and the public record of the draw.
 
-use booking_core::{
-    id::EventId,
-    line::place_token::PlaceToken,
-};
+use booking_core::{id::EventId, line::place_token::{InvalidPlaceToken, PlaceToken}};
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -35,6 +32,14 @@ pub(crate) fn place_text<'a>(headers: &'a HeaderMap, event: &str) -> Option<&'a 
     }
 }
 
+fn no_token() -> Problem {
+    Problem::place_invalid("Send the place token in the header Weir-Place.")
+}
+
+fn invalid(why: InvalidPlaceToken) -> Problem {
+    Problem::place_invalid(format!("{why}."))
+}
+
 /// The place token in these headers, for `event`.
 ///
 /// # Errors
@@ -44,9 +49,8 @@ pub(crate) fn place_token<'a>(
     headers: &'a HeaderMap,
     event: &str,
 ) -> Result<(PlaceToken, &'a str), Problem> {
-    let text = place_text(headers, event)
-        .ok_or_else(|| Problem::place_invalid("Send the place token in the header Weir-Place."))?;
-    let token = app.keys.place.open(text).map_err(|error| Problem::place_invalid(format!("{error}.")))?;
+    let text = place_text(headers, event).ok_or_else(no_token)?;
+    let token = app.keys.place.open(text).map_err(invalid)?;
     if token.event.as_str() != event {
         return Err(nothing_here());
     }

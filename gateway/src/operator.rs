@@ -46,7 +46,8 @@ impl FromRequestParts<Arc<App>> for Operator {
     async fn from_request_parts(head: &mut Head, app: &Arc<App>) -> Result<Self, Problem> {
         let key = bearer(&head.headers)
             .ok_or_else(|| Problem::unauthorized("Send Authorization: Bearer with an operator key."))?;
-        let key = app.keys.operators.find(key).ok_or_else(|| Problem::unauthorized("This operator key is not known."))?;
+        let key =
+            app.keys.operators.find(key).ok_or_else(|| Problem::unauthorized("This operator key is not known."))?;
         Ok(Self { name: key.name, role: key.role })
     }
 }

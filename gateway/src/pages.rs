@@ -80,13 +80,7 @@ pub enum Page {
 }
 
 impl Page {
-    const ALL: [Page; 5] = [
-        Page::Browse,
-        Page::Event,
-        Page::Draw,
-        Page::Operator,
-        Page::Problem,
-    ];
+    const ALL: [Page; 5] = [Page::Browse, Page::Event, Page::Draw, Page::Operator, Page::Problem];
 
     const fn template(self) -> &'static str {
         match self {
@@ -129,11 +123,7 @@ impl Pages {
         Self::load_with(overrides, default_lang, Missing::ShowId)
     }
 
-    fn load_with(
-        overrides: Option<&Path>,
-        default_lang: &str,
-        missing: Missing,
-    ) -> Result<Self, Error> {
+    fn load_with(overrides: Option<&Path>, default_lang: &str, missing: Missing) -> Result<Self, Error> {
         let sources = Sources::read(overrides)?;
         let assets = Arc::new(Assets::new(&sources)?);
         let catalogues = Catalogue::load_all(&sources, default_lang)?;
@@ -143,24 +133,13 @@ impl Pages {
             for page in Page::ALL {
                 // An empty context takes the shortest way through a page; it finds includes and functions that do
                 // not exist before a visitor does.
-                render(
-                    &environment,
-                    page,
-                    &language,
-                    &Value::from_pairs(std::iter::empty::<(&str, Value)>()),
-                )
-                .map_err(|error| broken(&sources, page.template(), &error))?;
+                render(&environment, page, &language, &Value::from_pairs(std::iter::empty::<(&str, Value)>()))
+                    .map_err(|error| broken(&sources, page.template(), &error))?;
             }
             languages.insert(language, environment);
         }
-        let default_language = language::best(&names(&languages), default_lang)
-            .unwrap_or_default()
-            .to_owned();
-        Ok(Self {
-            languages,
-            default_language,
-            assets,
-        })
+        let default_language = language::best(&names(&languages), default_lang).unwrap_or_default().to_owned();
+        Ok(Self { languages, default_language, assets })
     }
 
     /// A page in a language that [`choose_language`](Self::choose_language) gave; another one gets the default.
@@ -193,15 +172,8 @@ fn names<'a>(languages: &'a BTreeMap<String, Environment<'static>>) -> Vec<&'a s
     languages.keys().map(String::as_str).collect()
 }
 
-fn render(
-    environment: &Environment<'_>,
-    page: Page,
-    language: &str,
-    data: &Value,
-) -> Result<String, minijinja::Error> {
-    environment
-        .get_template(page.template())?
-        .render(context! { lang => language, ..data.clone() })
+fn render(environment: &Environment<'_>, page: Page, language: &str, data: &Value) -> Result<String, minijinja::Error> {
+    environment.get_template(page.template())?.render(context! { lang => language, ..data.clone() })
 }
 
 fn environment(
@@ -222,35 +194,25 @@ fn environment(
         match (text, missing) {
             (Some(text), _) => Ok(text),
             (None, Missing::ShowId) => Ok(id.to_owned()),
-            (None, Missing::Fail) => Err(minijinja::Error::new(
-                ErrorKind::InvalidOperation,
-                format!("no message {id:?}"),
-            )),
+            (None, Missing::Fail) => {
+                Err(minijinja::Error::new(ErrorKind::InvalidOperation, format!("no message {id:?}")))
+            }
         }
     });
-    environment.add_function("messages", move |prefixes: Rest<String>| {
-        catalogue.patterns(&prefixes)
-    });
+    environment.add_function("messages", move |prefixes: Rest<String>| catalogue.patterns(&prefixes));
     let links = Arc::clone(assets);
     environment.add_function("asset", move |name: &str| {
         // Its name is known to hold nothing that needs escaping, and `/` reads better as itself.
         links
             .link(name)
             .map(Value::from_safe_string)
-            .ok_or_else(|| {
-                minijinja::Error::new(
-                    ErrorKind::InvalidOperation,
-                    format!("no static file {name:?}"),
-                )
-            })
+            .ok_or_else(|| minijinja::Error::new(ErrorKind::InvalidOperation, format!("no static file {name:?}")))
     });
     environment.add_filter("utc", |time: &str| moment::in_utc(time));
 
     for (name, file) in &sources.templates {
         let text = file.text()?;
-        environment
-            .add_template_owned(name.clone(), text)
-            .map_err(|error| broken(sources, name, &error))?;
+        environment.add_template_owned(name.clone(), text).map_err(|error| broken(sources, name, &error))?;
     }
     Ok(environment)
 }
@@ -258,17 +220,10 @@ fn environment(
 /// A template's error, at the file a person would open.
 fn broken(sources: &Sources, template: &str, error: &minijinja::Error) -> Error {
     let name = error.name().unwrap_or(template);
-    let file = sources
-        .templates
-        .get(name)
-        .map_or_else(|| name.to_owned(), |file| file.origin.clone());
+    let file = sources.templates.get(name).map_or_else(|| name.to_owned(), |file| file.origin.clone());
     let problem = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    Error::Broken {
-        file,
-        line: error.line().unwrap_or(1),
-        problem,
-    }
+    Error::Broken { file, line: error.line().unwrap_or(1), problem }
 }

@@ -109,8 +109,7 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: u8) -> IpA
     if trusted_proxies == 0 {
         return peer;
     }
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     let seen = lines.iter().rev().flat_map(|line| line.rsplit(','));
     seen.take(trusted_proxies.into()).filter_map(|text| text.trim().parse().ok()).last().unwrap_or(peer)
 }
@@ -131,9 +130,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
                 return Err(Problem::invalid_request("Send the body as application/json."));
             }
         }
-        let bytes = Bytes::from_request(request, app)
-            .await
-            .map_err(|_| Problem::invalid_request("The body can't be read."))?;
+        let bytes =
+            Bytes::from_request(request, app).await.map_err(|_| Problem::invalid_request("The body can't be read."))?;
         Ok(Self(parse(&bytes)?))
     }
 }
@@ -143,7 +141,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 /// # Errors
 /// [invalid-request], naming what is wrong and where.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| Problem::invalid_request(format!("The body is not as needed: {error}.")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::invalid_request(format!("The body is not as needed: {error}.")))
 }
 
 /// The query of a request, as `T`; what can't be read is [invalid-request].

@@ -9,10 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use http::header;
-use tower_http::compression::{
-    CompressionLayer,
-    predicate::{DefaultPredicate, NotForContentType, Predicate as _},
-};
+use tower_http::compression::CompressionLayer;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -56,17 +53,23 @@ impl Modify for Security {
     }
 }
 
-/// The API's routes with their description.
-fn api() -> OpenApiRouter<Arc<App>> {
+/// The API's streams. Never compressed: that would hold pieces back, and take kilobytes for each of a hundred thousand.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(browse::seats::stream_seats))
+        .routes(routes!(line::stream::stream_place))
+        .routes(routes!(operator::sale::stream_sale))
+}
+
+/// The API's other routes, with the description's title page.
+fn calls() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(guest::create_guest))
         .routes(routes!(guest::refresh_session))
         .routes(routes!(browse::details::get_event))
         .routes(routes!(browse::seats::get_seats))
-        .routes(routes!(browse::seats::stream_seats))
         .routes(routes!(line::public::get_line, line::join::join_line))
         .routes(routes!(line::poll::get_place, line::leave::delete_place))
-        .routes(routes!(line::stream::stream_place))
         .routes(routes!(line::claim::claim_turn))
         .routes(routes!(line::draw::get_draw))
         .routes(routes!(line::draw::get_entries))
@@ -79,7 +82,6 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operator::venues::create_venue))
         .routes(routes!(operator::events::create_event, operator::events::list_events))
         .routes(routes!(operator::sale::put_sale, operator::sale::patch_sale, operator::sale::get_sale))
-        .routes(routes!(operator::sale::stream_sale))
         .routes(routes!(operator::sale::revoke))
         .routes(routes!(operator::audit::get_audit))
         .routes(routes!(get_jwks))
@@ -96,12 +98,14 @@ async fn get_jwks(State(app): State<Arc<App>>) -> Response {
 
 /// The API's description, as JSON.
 pub(crate) fn description() -> String {
-    api().into_openapi().to_json().expect("the description is plain data")
+    calls().merge(streams()).into_openapi().to_json().expect("the description is plain data")
 }
 
 /// Everything that is routed.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let (api, openapi) = api().split_for_parts();
+    let (calls, openapi) = calls().split_for_parts();
+    let (streams, openapi_of_streams) = streams().split_for_parts();
+    let openapi = openapi.merge_from(openapi_of_streams);
     let openapi = openapi.to_json().expect("the description is plain data");
     let openapi: bytes::Bytes = openapi.into();
     let description = move || {
@@ -110,8 +114,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")], openapi)
         }
     };
-    let compressible = DefaultPredicate::new().and(NotForContentType::SSE);
-    api.route("/openapi.json", get(description))
+    calls
+        .route("/openapi.json", get(description))
         .route("/", get(site::browse))
         .route("/e/session", post(site::acts::session))
         .route("/e/{event}", get(site::event))
@@ -121,9 +125,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/e/{event}/leave", post(site::acts::leave_page))
         .route("/operator", get(site::operator))
         .route("/static/{name}", get(site::asset))
+        .layer(CompressionLayer::new().gzip(true).br(false))
+        .merge(streams)
         .fallback(site::nothing)
         .method_not_allowed_fallback(site::wrong_method)
-        .layer(CompressionLayer::new().gzip(true).br(false).compress_when(compressible))
         .with_state(app)
 }
 

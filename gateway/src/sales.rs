@@ -28,7 +28,7 @@ mod sale;
 
 pub(crate) use presence::Admissions;
 pub(crate) use pulse::{BEAT_SECONDS, Pulse};
-pub(crate) use sale::{Sale, opened};
+pub(crate) use sale::{Held, Sale, opened};
 
 /// The most sales a gateway follows: each costs some kilobytes and two tasks.
 const MAX_SALES: usize = 10_000;

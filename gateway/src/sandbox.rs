@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     id::TransactionId,
     money::{Currency, MAX_AMOUNT_MINOR, Money},

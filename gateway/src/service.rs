@@ -236,11 +236,8 @@ impl ConnectionService {
         let for_page = site::wants_page(&request);
         let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
         let (is_head, is_known) = (request.method() == Method::HEAD, self.is_known(request.headers()));
-        let counted = if is_known {
-            Ok(())
-        } else {
-            info.count(&app, Counted::Address, app.limits.address_key(info.address()))
-        };
+        let counted =
+            if is_known { Ok(()) } else { info.count(&app, Counted::Address, app.limits.address_key(info.address())) };
         let response = match counted {
             Ok(()) => match self.with_body(request, &info).await {
                 Ok(request) => self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
@@ -291,7 +288,11 @@ impl ConnectionService {
     }
 
     /// The request with its whole body, held to its size and time.
-    async fn with_body(&self, request: Request<Incoming>, info: &RequestInfo) -> Result<axum::extract::Request, Problem> {
+    async fn with_body(
+        &self,
+        request: Request<Incoming>,
+        info: &RequestInfo,
+    ) -> Result<axum::extract::Request, Problem> {
         let settings = &self.app.settings;
         let (mut head, body) = request.into_parts();
         head.extensions.insert(info.clone());

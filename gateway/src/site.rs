@@ -98,9 +98,10 @@ pub(crate) async fn asset(
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     }
     // An SVG opened by itself must not run anything either.
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"));
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+    );
     Ok(response)
 }
 
@@ -113,4 +114,3 @@ pub(crate) async fn nothing() -> Problem {
 pub(crate) async fn wrong_method() -> Problem {
     Problem::method_not_allowed("This address knows other methods.")
 }
-

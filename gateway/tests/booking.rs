@@ -1,5 +1,7 @@
 //! From an admission to the tickets, with the real workers behind the gateway.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 #[path = "support/workers.rs"]
 mod workers;
@@ -131,8 +133,12 @@ async fn somebody_elses_booking_is_not_there() {
     let path = format!("/v1/bookings/{id}");
     let delete = world.request(reqwest::Method::DELETE, &path).bearer_auth(&other.token).send().await.unwrap();
     let qr = world.get(&format!("{path}/qr.svg")).bearer_auth(&other.token).send().await.unwrap();
-    let answers =
-        [booking(&world, &other, &id).await, confirm(&world, &other, &id, &paid, 2_500).await, read(delete).await, read(qr).await];
+    let answers = [
+        booking(&world, &other, &id).await,
+        confirm(&world, &other, &id, &paid, 2_500).await,
+        read(delete).await,
+        read(qr).await,
+    ];
     for (status, body) in answers {
         assert_eq!((status, slug(&body)), (404, "not-found"));
     }
@@ -166,7 +172,8 @@ async fn seats_that_are_taken_unknown_named_twice_or_too_many_are_refused_by_nam
         let answer = reserve(&world, &two, &format!("wrong-{at}"), body).await;
         assert_eq!((answer.0, slug(&answer.1)), (status, name), "{at}");
     }
-    let (status, best) = reserve(&world, &two, "best", json!({ "eventId": event, "bestAvailable": { "count": 3 } })).await;
+    let (status, best) =
+        reserve(&world, &two, "best", json!({ "eventId": event, "bestAvailable": { "count": 3 } })).await;
     assert_eq!((status, best["seats"].as_array().map(Vec::len)), (201, Some(3)), "{best}");
 }
 
@@ -193,8 +200,15 @@ async fn a_reservation_that_takes_too_long_is_pending_and_can_be_asked_for() {
     let session = "session_1".parse().unwrap();
     let (event, user) = ("evt_1".parse().unwrap(), guest.user.parse().unwrap());
     let until_end = world.now().plus_seconds(600);
-    let claims =
-        booking_core::admission::AdmissionClaims::new("http://weir.test", &event, &user, &session, world.now(), until_end, 4);
+    let claims = booking_core::admission::AdmissionClaims::new(
+        "http://weir.test",
+        &event,
+        &user,
+        &session,
+        world.now(),
+        until_end,
+        4,
+    );
     let who = (guest, support::admission(&claims));
     let body = json!({ "eventId": "evt_1", "seats": ["A-1"] });
     // No worker is running.

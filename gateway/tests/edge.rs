@@ -1,5 +1,7 @@
 //! The edge itself: limits on connections, headers, bodies and rates; the admin listener; the drain.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use std::time::{Duration, Instant};

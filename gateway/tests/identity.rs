@@ -1,5 +1,7 @@
 //! Who is asking: guests, refresh tokens, forged tokens, cookies.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use booking_core::{admission::AdmissionClaims, id::SessionId};
@@ -91,7 +93,8 @@ async fn an_admission_of_another_event_user_algorithm_or_time_reserves_nothing()
     let claims = |event: &str, user: &str, until_ms: i64| {
         let (event, user) = (event.parse().unwrap(), user.parse().unwrap());
         let until = now.plus_millis(until_ms);
-        let claims = AdmissionClaims::new("http://weir.test", &event, &user, &session, now.plus_millis(-9_000), until, 4);
+        let claims =
+            AdmissionClaims::new("http://weir.test", &event, &user, &session, now.plus_millis(-9_000), until, 4);
         serde_json::to_value(claims).unwrap()
     };
     let good = claims(EVENT, &guest.user, 600_000);

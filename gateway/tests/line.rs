@@ -1,5 +1,7 @@
 //! The line over real HTTP: joining, polling, streaming, claiming, leaving, and the public record.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -257,7 +259,7 @@ async fn the_public_record_verifies_and_names_the_rank_that_the_gateway_shows() 
     keeper.call(7).await;
 
     let path = |rest: &str| format!("/v1/events/{EVENT}/line/{rest}");
-    let body = async |path: String| { world.get(&path).send().await.unwrap().bytes().await.unwrap() };
+    let body = async |path: String| world.get(&path).send().await.unwrap().bytes().await.unwrap();
     let draw: PublicDraw = serde_json::from_slice(&body(path("draw")).await).unwrap();
     let mut batches = BatchesCheck::new(&draw, keeper.line.commitment()).unwrap();
     batches.page(&draw).unwrap();
@@ -296,10 +298,7 @@ async fn the_public_line_counts_joins_and_is_cacheable() {
         world.join(EVENT, &guest).await;
     }
     let path = format!("/v1/events/{EVENT}/line");
-    until("three have joined", || async {
-        read(world.get(&path).send().await.unwrap()).await.1["joined"] == 3
-    })
-    .await;
+    until("three have joined", || async { read(world.get(&path).send().await.unwrap()).await.1["joined"] == 3 }).await;
     let answer = world.get(&path).send().await.unwrap();
     assert_eq!(answer.headers()["cache-control"], "public, max-age=1");
     let etag = answer.headers()["etag"].clone();

@@ -1,5 +1,7 @@
 //! The operator's calls, with the real workers behind the gateway.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 #[path = "support/workers.rs"]
 mod workers;

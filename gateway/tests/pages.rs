@@ -1,5 +1,7 @@
 //! The pages over real HTTP: shown, safe, and usable without scripts.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use std::time::Duration;
@@ -84,7 +86,8 @@ async fn a_visitor_without_scripts_joins_waits_comes_in_and_leaves_by_forms() {
     keeper.draw().await;
     keeper.call(1).await;
     assert!(show().await.contains("data-state=\"called\""));
-    let claimed = world.post("/e/evt_1/claim").header(ACCEPT, "text/html").header(COOKIE, &cookie).send().await.unwrap();
+    let claimed =
+        world.post("/e/evt_1/claim").header(ACCEPT, "text/html").header(COOKIE, &cookie).send().await.unwrap();
     assert_eq!(claimed.status(), 303);
     assert!(show().await.contains("data-state=\"admitted\""));
     let left = world.post("/e/evt_1/leave").header(ACCEPT, "text/html").header(COOKIE, &cookie).send().await.unwrap();

@@ -286,8 +286,7 @@ impl Finaliser {
 
     /// Confirms, in one verb, the seats of everything whose payment is authorised.
     async fn confirm(&mut self, mut ready: Vec<Judged>, now: Timestamp) -> (Vec<Judged>, Vec<SeatChanges>) {
-        let paid: Vec<usize> =
-            (0..ready.len()).filter(|at| matches!(ready[*at].verdict, Verdict::Paid(_))).collect();
+        let paid: Vec<usize> = (0..ready.len()).filter(|at| matches!(ready[*at].verdict, Verdict::Paid(_))).collect();
         if paid.is_empty() {
             return (ready, Vec::new());
         }

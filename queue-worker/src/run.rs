@@ -3,10 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use booking_core::{
-    ports::log::Topic,
-    time::Timestamp,
-};
+use booking_core::{ports::log::Topic, time::Timestamp};
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +45,16 @@ steps! { Keeper Pool Finaliser Expiry Relay }
 /// Makes a part, at first and whenever it must be made anew.
 type Make = Box<dyn Fn() -> Box<dyn Steps> + Send>;
 
+/// One part to keep going.
+struct Job {
+    name: String,
+    make: Make,
+    /// What it sleeps when it was idle.
+    pace: Duration,
+    /// The longest pause after a failure that it survives, in milliseconds.
+    longest_pause_ms: u64,
+}
+
 /// Runs all workers until `stop`, then lets each finish its step and publishes what is left in the outbox.
 ///
 /// # Errors
@@ -73,9 +80,9 @@ pub async fn run_with(
     let driver = Driver { parts: parts.clone(), settings: settings.clone(), gauges: Arc::clone(&gauges), stop };
     let Some((command_lanes, booking_lanes)) = driver.lanes().await else { return Ok(()) };
     let mut tasks = JoinSet::new();
-    for (name, pace, make) in driver.parts_to_run(command_lanes, booking_lanes) {
+    for job in driver.jobs(command_lanes, booking_lanes) {
         let driver = driver.clone();
-        tasks.spawn(async move { driver.supervise(&name, pace, make).await });
+        tasks.spawn(async move { driver.supervise(job).await });
     }
     while tasks.join_next().await.is_some() {}
     let mut relay = Relay::new(parts.clone(), &settings, gauges);
@@ -113,91 +120,101 @@ impl Driver {
                 Ok(lanes) => return Some(lanes),
                 Err(error) => tracing::warn!(%error, "the log does not tell its lanes"),
             }
-            self.pause(&mut failures).await;
+            self.pause(&mut failures, self.settings.longest_pause_ms).await;
         }
         None
     }
 
-    fn parts_to_run(&self, command_lanes: u16, booking_lanes: u16) -> Vec<(String, Duration, Make)> {
+    fn jobs(&self, command_lanes: u16, booking_lanes: u16) -> Vec<Job> {
         let Self { parts, settings, gauges, .. } = self;
         let throttle = Arc::new(Throttle::new(settings));
+        let shared = || (parts.clone(), settings.clone(), Arc::clone(gauges));
         let reading = if settings.patience_ms == 0 { IDLE } else { Duration::ZERO };
-        let mut all: Vec<(String, Duration, Make)> = Vec::new();
+        let longest = settings.longest_pause_ms;
+        let job = |name: String, pace: Duration, longest_pause_ms: u64, make: Make| Job {
+            name,
+            make,
+            pace,
+            longest_pause_ms,
+        };
+        let mut jobs = Vec::new();
         for lane in 0..command_lanes {
-            let (parts, settings, gauges) = (parts.clone(), settings.clone(), Arc::clone(gauges));
-            let make: Make =
-                Box::new(move || Box::new(Keeper::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)));
-            all.push((format!("keeper {lane}"), reading, make));
+            let (parts, settings, gauges) = shared();
+            // One line that can't be kept, or one command that can't be done, must not hold up the other lines.
+            let longest = longest.min(2 * settings.tick_ms);
+            let make = move || Box::new(Keeper::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)) as _;
+            jobs.push(job(format!("keeper {lane}"), reading, longest, Box::new(make)));
         }
         for lane in 0..booking_lanes {
-            let of_pool = (parts.clone(), settings.clone(), Arc::clone(gauges), Arc::clone(&throttle));
-            let make: Make = Box::new(move || {
-                let (parts, settings, gauges, throttle) = of_pool.clone();
-                Box::new(Pool::new(parts, &settings, gauges, throttle, lane))
-            });
-            all.push((format!("hold pool {lane}"), reading, make));
-            let (parts, settings, gauges) = (parts.clone(), settings.clone(), Arc::clone(gauges));
-            let make: Make =
-                Box::new(move || Box::new(Finaliser::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)));
-            all.push((format!("finaliser {lane}"), reading, make));
+            let ((parts, settings, gauges), throttle) = (shared(), Arc::clone(&throttle));
+            let make = move || {
+                let (gauges, throttle) = (Arc::clone(&gauges), Arc::clone(&throttle));
+                Box::new(Pool::new(parts.clone(), &settings, gauges, throttle, lane)) as _
+            };
+            jobs.push(job(format!("hold pool {lane}"), reading, longest, Box::new(make)));
+            let (parts, settings, gauges) = shared();
+            let make =
+                move || Box::new(Finaliser::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)) as _;
+            jobs.push(job(format!("finaliser {lane}"), reading, longest, Box::new(make)));
         }
-        let of_expiry = (parts.clone(), settings.clone(), Arc::clone(gauges));
-        let of_relay = of_expiry.clone();
-        let make: Make = Box::new(move || {
-            let (parts, settings, gauges) = of_expiry.clone();
-            Box::new(Expiry::new(parts, &settings, gauges))
-        });
-        all.push(("expiry".to_owned(), Duration::from_millis(settings.expire_every_ms), make));
-        let make: Make = Box::new(move || {
-            let (parts, settings, gauges) = of_relay.clone();
-            Box::new(Relay::new(parts, &settings, gauges))
-        });
-        all.push(("outbox relay".to_owned(), Duration::from_millis(settings.outbox_every_ms), make));
-        all
+        let (parts, settings, gauges) = shared();
+        let pace = Duration::from_millis(settings.expire_every_ms);
+        let make = move || Box::new(Expiry::new(parts.clone(), &settings, Arc::clone(&gauges))) as _;
+        jobs.push(job("expiry".to_owned(), pace, longest, Box::new(make)));
+        let (parts, settings, gauges) = shared();
+        let pace = Duration::from_millis(settings.outbox_every_ms);
+        let make = move || Box::new(Relay::new(parts.clone(), &settings, Arc::clone(&gauges))) as _;
+        jobs.push(job("outbox relay".to_owned(), pace, longest, Box::new(make)));
+        jobs
     }
 
-    /// Keeps one part going until the stop. `pace`: what it sleeps when it was idle.
-    async fn supervise(&self, name: &str, pace: Duration, make: Make) {
-        let mut failures = 0;
+    /// Keeps one part going until the stop.
+    async fn supervise(&self, job: Job) {
+        let Job { name, make, pace, longest_pause_ms } = job;
+        let mut failures = 0_u32;
         while !self.stop.is_cancelled() {
             let mut part = make();
             while !self.stop.is_cancelled() {
                 let step = AssertUnwindSafe(part.step(self.parts.clock.now())).catch_unwind();
-                match step.await {
+                let failed = match step.await {
                     Ok(Ok(progress)) => {
                         failures = 0;
-                        let rest = match progress {
+                        self.sleep(match progress {
                             Progress::Did(_) => Duration::ZERO,
                             Progress::Idle => pace,
                             Progress::Later(ms) => Duration::from_millis(ms),
-                        };
-                        self.sleep(rest).await;
+                        })
+                        .await;
+                        continue;
                     }
-                    Ok(Err(error)) => {
-                        self.gauges.failures_total.add(1);
-                        tracing::warn!(part = name, %error, "a step failed");
-                        self.pause(&mut failures).await;
-                        if !error.is_passing() {
-                            break;
-                        }
-                    }
-                    Err(_) => {
-                        self.gauges.failures_total.add(1);
-                        tracing::error!(part = name, "a step panicked");
-                        self.pause(&mut failures).await;
-                        break;
+                    Ok(Err(error)) => Some(error),
+                    Err(_) => None,
+                };
+                self.gauges.failures_total.add(1);
+                // The first failures in a row, then ever fewer of them.
+                if failures.count_ones() <= 1 {
+                    if let Some(error) = &failed {
+                        tracing::warn!(part = name, failures, %error, "a step failed");
+                    } else {
+                        tracing::error!(part = name, failures, "a step panicked");
                     }
                 }
+                if failed.is_some_and(|error| error.is_passing()) {
+                    self.pause(&mut failures, longest_pause_ms).await;
+                } else {
+                    self.pause(&mut failures, self.settings.longest_pause_ms).await;
+                    self.gauges.restarts_total.add(1);
+                    break;
+                }
             }
-            self.gauges.restarts_total.add(1);
         }
     }
 
-    /// A pause that doubles with each failure, up to the longest.
-    async fn pause(&self, failures: &mut u32) {
+    /// A pause that doubles with each failure, up to `longest_ms`.
+    async fn pause(&self, failures: &mut u32, longest_ms: u64) {
         let doubled = self.settings.first_pause_ms.saturating_mul(1 << (*failures).min(20));
         *failures = failures.saturating_add(1);
-        self.sleep(Duration::from_millis(doubled.min(self.settings.longest_pause_ms))).await;
+        self.sleep(Duration::from_millis(doubled.min(longest_ms))).await;
     }
 
     async fn sleep(&self, rest: Duration) {

@@ -1,5 +1,7 @@
 //! Each part of the workers dies, or is failed by a port, at every single call; afterwards everything is as it should.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use booking_core::{
@@ -78,7 +80,11 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     let case = format!("{part:?}, restarts {}", crew.restarts);
     let line = world.line().await;
     let answers = world.answers().await;
-    assert!(matches!(answers.get(&configured), Some(Outcome::Steered { .. })), "{case}: {:?}", answers.get(&configured));
+    assert!(
+        matches!(answers.get(&configured), Some(Outcome::Steered { .. })),
+        "{case}: {:?}",
+        answers.get(&configured)
+    );
     assert!(matches!(answers.get(&steered), Some(Outcome::Steered { .. })), "{case}: {:?}", answers.get(&steered));
     assert!(answers.contains_key(&late) || part == Part::Pool, "{case}");
     assert_eq!(line.rate_per_minute(), 1_200, "{case}");
@@ -88,8 +94,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     assert_eq!(done, ["c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
     assert_eq!(first.state, BookingState::Confirmed, "{case}");
-    let bookings: Vec<BookingId> =
-        (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
+    let bookings: Vec<BookingId> = (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
     let payments: Vec<TransactionId> = (1..=5).map(transaction).collect();
     invariants::seats_have_one_owner(&world).await;
     invariants::what_was_answered_is_so(&world).await;

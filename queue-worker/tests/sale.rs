@@ -1,6 +1,8 @@
 //! A whole sale with everybody working: joined in three lanes, drawn, called at the rate, held with collisions, paid or
 //! not, sold out.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +12,11 @@ use booking_core::{
     id::{BookingId, TransactionId},
     line::{Place, state::Phase},
     message::{Outcome, Refusal, Wanted},
-    ports::{desk::{Admit, Desk as _}, ledger::LedgerReader as _, payments::SandboxOutcome},
+    ports::{
+        desk::{Admit, Desk as _},
+        ledger::LedgerReader as _,
+        payments::SandboxOutcome,
+    },
 };
 use support::{AnswerReader, LineReader, OPENS, START, World, booking, crew::Crew, invariants, policy, transaction};
 
@@ -63,7 +69,7 @@ async fn a_sale_of_three_hundred_visitors_sells_every_seat_once() {
         answers.read(&world).await;
         for (&number, visitor) in &mut visitors {
             let Some(place) = places.get(usize::try_from(number).expect("few")) else { continue };
-            if number % 5 == 0 || visitor.done {
+            if number.is_multiple_of(5) || visitor.done {
                 continue;
             }
             if visitor.admitted {
@@ -90,9 +96,8 @@ async fn a_sale_of_three_hundred_visitors_sells_every_seat_once() {
     assert_eq!(line.phase(world.now()), Phase::SoldOut);
     let totals = world.ledger.totals(&world.event, world.now()).await.expect("totals");
     assert_eq!(totals.booked, u64::from(ROWS * SEATS_IN_ROW));
-    let bookings: Vec<BookingId> = (0..VISITORS)
-        .flat_map(|number| (0..10).map(move |attempt| booking(number, &attempt.to_string())))
-        .collect();
+    let bookings: Vec<BookingId> =
+        (0..VISITORS).flat_map(|number| (0..10).map(move |attempt| booking(number, &attempt.to_string()))).collect();
     let mut states: BTreeSet<&'static str> = BTreeSet::new();
     for id in &bookings {
         let state = world.ledger.booking(id).await.expect("a look").map(|booking| booking.state);
@@ -139,11 +144,11 @@ async fn shop(world: &World, number: u64, visitor: &mut Visitor, answers: &BTree
         Some(Outcome::Booking(booking)) if booking.state == BookingState::Confirmed => visitor.done = true,
         Some(Outcome::Booking(booking)) if !visitor.paid => {
             visitor.held = Some((visitor.tries.to_string(), booking.total.amount));
-            if number % 11 == 0 {
+            if number.is_multiple_of(11) {
                 visitor.done = true;
                 return;
             }
-            let outcome = if number % 7 == 0 { SandboxOutcome::Decline } else { SandboxOutcome::Approve };
+            let outcome = if number.is_multiple_of(7) { SandboxOutcome::Decline } else { SandboxOutcome::Approve };
             world.pay(number, booking.total.amount, outcome).await;
             let (key, amount) = visitor.held.clone().expect("just held");
             visitor.asked = Some(world.confirm(number, &key, number, amount).await);

@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
 
 import { chromium } from "playwright-core";
 
-const binary = process.env.WEIR_BINARY ?? "../../target/debug/weir";
-const browserPath = process.env.WEIR_CHROMIUM ?? "/usr/bin/chromium";
+const binary = process.env.BROWSER_TEST_BINARY ?? "../../target/debug/weir";
+const browserPath = process.env.BROWSER_TEST_CHROMIUM ?? "/usr/bin/chromium";
 
 /** Starts Weir on free ports; `stop` ends it and removes its data. */
 export async function startWeir() {

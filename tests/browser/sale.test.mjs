@@ -74,7 +74,7 @@ test("the waiting room works without JavaScript", async () => {
   await page.getByText("You're in the waiting room").waitFor();
   await page.getByText("Leave the line").click();
   await page.getByRole("button", { name: "Give up my place" }).click();
-  await page.getByText("You left the line").waitFor();
+  await page.getByRole("button", { name: "Join the waiting room" }).waitFor();
 });
 
 test("the operator sees the sale and pauses it", async () => {

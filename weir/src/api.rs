@@ -70,35 +70,19 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: Method::GET,
-            path: path.into(),
-            headers: Vec::new(),
-            body: None,
-        }
+        Self { method: Method::GET, path: path.into(), headers: Vec::new(), body: None }
     }
 
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
-        Self {
-            method: Method::POST,
-            body: Some(body),
-            ..Self::get(path)
-        }
+        Self { method: Method::POST, body: Some(body), ..Self::get(path) }
     }
 
     pub(crate) fn put(path: impl Into<String>, body: Value) -> Self {
-        Self {
-            method: Method::PUT,
-            body: Some(body),
-            ..Self::get(path)
-        }
+        Self { method: Method::PUT, body: Some(body), ..Self::get(path) }
     }
 
     pub(crate) fn delete(path: impl Into<String>) -> Self {
-        Self {
-            method: Method::DELETE,
-            ..Self::get(path)
-        }
+        Self { method: Method::DELETE, ..Self::get(path) }
     }
 
     /// As the user, or the operator, of this token.
@@ -139,10 +123,7 @@ impl Api {
             .timeout(ANSWER_TIMEOUT)
             .pool_max_idle_per_host(connections)
             .build()?;
-        Ok(Self {
-            client,
-            base: base.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// The base address.
@@ -156,10 +137,7 @@ impl Api {
     /// If there is no answer, or none that can be read.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, ApiError> {
         let url = format!("{}{}", self.base, call.path);
-        let unreachable = |error: reqwest::Error| ApiError::Unreachable {
-            url: url.clone(),
-            reason: chain(&error),
-        };
+        let unreachable = |error: reqwest::Error| ApiError::Unreachable { url: url.clone(), reason: chain(&error) };
         let mut request = self.client.request(call.method, &url);
         for (name, value) in call.headers {
             request = request.header(name, value);
@@ -169,7 +147,7 @@ impl Api {
         }
         let mut response = request.send().await.map_err(unreachable)?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        let mut bytes = Vec::with_capacity(response.content_length().map_or(0, |n| capacity(n)));
+        let mut bytes = Vec::with_capacity(response.content_length().map_or(0, capacity));
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
                 let reason = format!("more than {MAX_ANSWER_BYTES} bytes");
@@ -178,19 +156,12 @@ impl Api {
             bytes.extend_from_slice(&chunk);
         }
         if !status.is_success() {
-            return Ok(Answer::Refused(problem(
-                status.as_u16(),
-                retry_after,
-                &bytes,
-            )));
+            return Ok(Answer::Refused(problem(status.as_u16(), retry_after, &bytes)));
         }
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         match serde_json::from_slice(text) {
             Ok(answer) => Ok(Answer::Ok(answer)),
-            Err(error) => Err(ApiError::Unreadable {
-                url,
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(ApiError::Unreadable { url, reason: error.to_string() }),
         }
     }
 
@@ -212,13 +183,7 @@ fn capacity(length: u64) -> usize {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get("retry-after")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -227,20 +192,11 @@ fn problem(status: u16, retry_after: Option<Duration>, bytes: &[u8]) -> Problem 
     let text = |name: &str| document[name].as_str();
     // Finer than the header, where the refusal says it.
     let in_ms = document["retryAfterMs"].as_u64().map(Duration::from_millis);
-    let shown = || {
-        String::from_utf8_lossy(bytes)
-            .chars()
-            .take(SHOWN_CHARACTERS)
-            .collect()
-    };
+    let shown = || String::from_utf8_lossy(bytes).chars().take(SHOWN_CHARACTERS).collect();
     Problem {
         status,
-        slug: text("type")
-            .map_or("", |kind| kind.strip_prefix("urn:weir:").unwrap_or(kind))
-            .to_owned(),
-        detail: text("detail")
-            .or(text("title"))
-            .map_or_else(shown, str::to_owned),
+        slug: text("type").map_or("", |kind| kind.strip_prefix("urn:weir:").unwrap_or(kind)).to_owned(),
+        detail: text("detail").or(text("title")).map_or_else(shown, str::to_owned),
         retry_after: in_ms.or(retry_after),
     }
 }

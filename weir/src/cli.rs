@@ -38,7 +38,7 @@ pub(crate) struct SettingFlags {
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
-    /// Where /live, /ready and /metrics are (key gateway.admin_listen)
+    /// Where `/live`, `/ready` and `/metrics` are (key `gateway.admin_listen`)
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     admin_listen: Option<String>,
 
@@ -62,16 +62,8 @@ impl SettingFlags {
             ("--listen", "gateway.listen", &self.listen),
             ("--admin-listen", "gateway.admin_listen", &self.admin_listen),
         ];
-        let named = flags
-            .into_iter()
-            .filter_map(|(flag, key, value)| Some((flag, key, value.clone()?)));
-        named
-            .chain(
-                self.set
-                    .iter()
-                    .map(|(key, value)| ("--set", key.as_str(), value.clone())),
-            )
-            .collect()
+        let named = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value.clone()?)));
+        named.chain(self.set.iter().map(|(key, value)| ("--set", key.as_str(), value.clone()))).collect()
     }
 
     /// The data folder, where a flag names one.
@@ -201,56 +193,27 @@ mod tests {
         assert!(cli.command.is_none());
         assert_eq!(
             cli.settings.values(),
-            [
-                ("--data", "data.folder", "d".to_owned()),
-                ("--set", "stores.log", "sqlite:x.db".to_owned()),
-            ]
+            [("--data", "data.folder", "d".to_owned()), ("--set", "stores.log", "sqlite:x.db".to_owned()),]
         );
     }
 
     #[test]
     fn a_key_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
-        let refusal = Cli::try_parse_from(["weir", "--set", "stores.lgo=sqlite:x.db"])
-            .unwrap_err()
-            .to_string();
+        let refusal = Cli::try_parse_from(["weir", "--set", "stores.lgo=sqlite:x.db"]).unwrap_err().to_string();
         assert!(refusal.contains("did you mean 'stores.log'?"), "{refusal}");
     }
 
     #[test]
     fn the_data_folder_may_be_named_after_the_command_too() {
-        let cli = Cli::parse_from([
-            "weir",
-            "operator-key",
-            "add",
-            "--name",
-            "ann",
-            "--role",
-            "admin",
-            "--data",
-            "d",
-        ]);
+        let cli = Cli::parse_from(["weir", "operator-key", "add", "--name", "ann", "--role", "admin", "--data", "d"]);
         assert_eq!(cli.settings.data(), Some("d".into()));
-        assert!(matches!(
-            cli.command,
-            Some(Command::OperatorKey(OperatorKeyCommand::Add {
-                role: Role::Admin,
-                ..
-            }))
-        ));
+        assert!(matches!(cli.command, Some(Command::OperatorKey(OperatorKeyCommand::Add { role: Role::Admin, .. }))));
     }
 
     #[test]
     fn a_demo_without_visitors_is_refused() {
         assert!(Cli::try_parse_from(["weir", "demo", "--visitors", "0"]).is_err());
         let cli = Cli::parse_from(["weir", "demo"]);
-        assert!(matches!(
-            cli.command,
-            Some(Command::Demo(DemoArgs {
-                visitors: 500,
-                once: false,
-                port: None,
-                ..
-            }))
-        ));
+        assert!(matches!(cli.command, Some(Command::Demo(DemoArgs { visitors: 500, once: false, port: None, .. }))));
     }
 }

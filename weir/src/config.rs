@@ -57,18 +57,10 @@ impl fmt::Display for Source {
 pub(crate) enum ConfigError {
     /// The file can't be read.
     #[error("the configuration {} can't be read: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     /// Something in the file.
     #[error("{}:{line}:{column}: {problem}", path.display())]
-    InFile {
-        path: PathBuf,
-        line: usize,
-        column: usize,
-        problem: String,
-    },
+    InFile { path: PathBuf, line: usize, column: usize, problem: String },
     /// A variable or a flag.
     #[error("{name}: {problem}")]
     Outside { name: String, problem: String },
@@ -92,9 +84,7 @@ pub(crate) fn load(
     if let Some(path) = file {
         file::apply(&mut config, path)?;
     }
-    let sorted: BTreeMap<String, String> = variables
-        .filter(|(name, _)| name.starts_with(ENV_PREFIX))
-        .collect();
+    let sorted: BTreeMap<String, String> = variables.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
     for (name, value) in sorted {
         apply_variable(&mut config, name, &value)?;
     }
@@ -108,13 +98,9 @@ impl Config {
     ///
     /// # Errors
     /// The first value that its key can't have.
-    pub(crate) fn apply_flags(
-        &mut self,
-        flags: &[(&'static str, &str, String)],
-    ) -> Result<(), ConfigError> {
+    pub(crate) fn apply_flags(&mut self, flags: &[(&'static str, &str, String)]) -> Result<(), ConfigError> {
         flags.iter().try_for_each(|(flag, key, value)| {
-            self.set(key, value, Source::Flag(flag))
-                .map_err(|problem| outside(*flag, problem))
+            self.set(key, value, Source::Flag(flag)).map_err(|problem| outside(*flag, problem))
         })
     }
 }
@@ -133,44 +119,28 @@ pub(crate) fn require_key(path: &str) -> Result<(), String> {
 
 fn apply_variable(config: &mut Config, name: String, value: &str) -> Result<(), ConfigError> {
     let is_nobodys = |other: &str| {
-        if other.ends_with('_') {
-            name.starts_with(other)
-        } else {
-            name == other
-        }
+        if other.ends_with('_') { name.starts_with(other) } else { name == other }
     };
     if ENV_OTHERS.into_iter().any(is_nobodys) {
         return Ok(());
     }
     let Some(key) = keys::KEYS.iter().find(|key| key.variable() == name) else {
         let near = nearest(&name, keys::KEYS.iter().map(keys::Key::variable));
-        return Err(outside(
-            name,
-            format!("no setting has this name{}", did_you_mean(near)),
-        ));
+        return Err(outside(name, format!("no setting has this name{}", did_you_mean(near))));
     };
     let source = Source::Variable(name.clone());
-    config
-        .set(&key.path(), value, source)
-        .map_err(|problem| outside(name, problem))
+    config.set(&key.path(), value, source).map_err(|problem| outside(name, problem))
 }
 
 fn outside(name: impl Into<String>, problem: String) -> ConfigError {
-    ConfigError::Outside {
-        name: name.into(),
-        problem,
-    }
+    ConfigError::Outside { name: name.into(), problem }
 }
 
 /// The name among `known` that somebody who wrote `wrong` probably meant.
 fn nearest(wrong: &str, known: impl Iterator<Item = String>) -> Option<String> {
     known
         .map(|name| {
-            (
-                strsim::jaro_winkler(wrong, &name)
-                    .max(strsim::normalized_damerau_levenshtein(wrong, &name)),
-                name,
-            )
+            (strsim::jaro_winkler(wrong, &name).max(strsim::normalized_damerau_levenshtein(wrong, &name)), name)
         })
         .filter(|(likeness, _)| *likeness >= NEAR_MISS)
         .max_by(|a, b| a.0.total_cmp(&b.0))

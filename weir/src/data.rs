@@ -19,41 +19,21 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataError {
     #[error("the data folder {} can't be made: {source}; choose another with --data", path.display())]
-    NotMade {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    NotMade { path: PathBuf, source: std::io::Error },
     #[error("{} is no folder; choose another with --data", path.display())]
     NoFolder { path: PathBuf },
     #[error("{} can be read by others than its owner (mode {mode:03o}); run: chmod {wanted:03o} {}", path.display(), path.display())]
-    TooOpen {
-        path: PathBuf,
-        mode: u32,
-        wanted: u32,
-    },
+    TooOpen { path: PathBuf, mode: u32, wanted: u32 },
     #[error("the data folder {} can't be written: {source}; let this user write there, or choose another with --data", path.display())]
-    ReadOnly {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    ReadOnly { path: PathBuf, source: std::io::Error },
     #[error("the data folder {} is in use by another weir; stop that one, or choose another with --data", path.display())]
     Locked { path: PathBuf },
     #[error("{} can't be read: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{} can't be written: {source}", path.display())]
-    Unwritable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unwritable { path: PathBuf, source: std::io::Error },
     #[error("{} is damaged ({problem}); {remedy}", path.display())]
-    Damaged {
-        path: PathBuf,
-        problem: String,
-        remedy: &'static str,
-    },
+    Damaged { path: PathBuf, problem: String, remedy: &'static str },
     #[error("{0}")]
     Refused(String),
 }
@@ -76,31 +56,22 @@ impl DataFolder {
     /// # Errors
     /// If it is not private, or nothing can be written there.
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let path = std::path::absolute(path).map_err(|source| DataError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let path =
+            std::path::absolute(path).map_err(|source| DataError::Unreadable { path: path.to_owned(), source })?;
         match std::fs::metadata(&path) {
             Ok(found) if !found.is_dir() => return Err(DataError::NoFolder { path }),
             Ok(found) => {
-                let is_empty =
-                    std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+                let is_empty = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
                 if is_empty && found.permissions().mode() & OTHERS != 0 {
                     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
-                        .map_err(|source| DataError::ReadOnly {
-                            path: path.clone(),
-                            source,
-                        })?;
+                        .map_err(|source| DataError::ReadOnly { path: path.clone(), source })?;
                 }
             }
             Err(_) => std::fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(&path)
-                .map_err(|source| DataError::NotMade {
-                    path: path.clone(),
-                    source,
-                })?,
+                .map_err(|source| DataError::NotMade { path: path.clone(), source })?,
         }
         require_private(&path, 0o700)?;
         Ok(Self { path })
@@ -112,10 +83,7 @@ impl DataFolder {
     /// As [`DataFolder::open`], and if another process runs on it.
     pub(crate) fn lock(path: &Path) -> Result<LockedFolder, DataError> {
         let folder = Self::open(path)?;
-        let read_only = |source| DataError::ReadOnly {
-            path: folder.path.clone(),
-            source,
-        };
+        let read_only = |source| DataError::ReadOnly { path: folder.path.clone(), source };
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -124,10 +92,7 @@ impl DataFolder {
             .open(folder.path.join("lock"))
             .map_err(read_only)?;
         match lock.try_lock() {
-            Ok(()) => Ok(LockedFolder {
-                folder,
-                _lock: lock,
-            }),
+            Ok(()) => Ok(LockedFolder { folder, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataError::Locked { path: folder.path }),
             Err(TryLockError::Error(source)) => Err(read_only(source)),
         }
@@ -148,28 +113,14 @@ impl std::ops::Deref for LockedFolder {
 }
 
 fn require_private(path: &Path, wanted: u32) -> Result<(), DataError> {
-    let found = std::fs::metadata(path).map_err(|source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let found = std::fs::metadata(path).map_err(|source| DataError::Unreadable { path: path.to_owned(), source })?;
     let mode = found.permissions().mode() & 0o777;
-    if mode & OTHERS == 0 {
-        Ok(())
-    } else {
-        Err(DataError::TooOpen {
-            path: path.to_owned(),
-            mode,
-            wanted,
-        })
-    }
+    if mode & OTHERS == 0 { Ok(()) } else { Err(DataError::TooOpen { path: path.to_owned(), mode, wanted }) }
 }
 
 /// What a private file holds; `None` where there is none.
 fn read_private(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -177,9 +128,7 @@ fn read_private(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
     };
     require_private(path, 0o600)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Some(bytes))
 }
 
@@ -187,26 +136,15 @@ fn read_private(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let replace = || {
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let draft = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&draft, path)?;
         File::open(folder)?.sync_all()
     };
-    replace().map_err(|source| DataError::Unwritable {
-        path: path.to_owned(),
-        source,
-    })
+    replace().map_err(|source| DataError::Unwritable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::{
 mod character;
 mod check;
 mod crowd;
+mod notes;
 mod progress;
 mod seats;
 mod setup;
@@ -59,22 +60,13 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     // Removed with everything in it when it goes out of scope.
-    let temporary = if data.is_none() {
-        Some(temporary_folder()?)
-    } else {
-        None
-    };
-    let path = data
-        .or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()))
-        .unwrap_or_default();
+    let temporary = if data.is_none() { Some(temporary_folder()?) } else { None };
+    let path = data.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
     let folder = DataFolder::lock(&path)?;
     let operator_key = operator_key(&folder)?;
     let running = serve::start(config, &folder).await?;
 
-    let api = Api::at(
-        &format!("http://{}", running.public_addr()),
-        crowd::CONNECTIONS,
-    )?;
+    let api = Api::at(&format!("http://{}", running.public_addr()), crowd::CONNECTIONS)?;
     let ended = tokio::select! {
         ended = sale(&args, &api, &operator_key, &stop) => ended,
         failed = running.failed() => Err(failed),
@@ -82,11 +74,7 @@ pub(crate) async fn run(
     let stopped = running.stop().await;
     let holds = ended?;
     stopped?;
-    if holds || !args.once {
-        Ok(())
-    } else {
-        Err(Failure::Check)
-    }
+    if holds || !args.once { Ok(()) } else { Err(Failure::Check) }
 }
 
 fn temporary_folder() -> anyhow::Result<tempfile::TempDir> {
@@ -99,11 +87,7 @@ fn temporary_folder() -> anyhow::Result<tempfile::TempDir> {
 /// A key for the operator's console. What an earlier demo in the same folder gave out is void.
 fn operator_key(folder: &DataFolder) -> Result<String, Failure> {
     let (keys, now) = (OperatorKeys::of(folder), SystemClock.now());
-    if keys
-        .list()?
-        .iter()
-        .any(|key| key.name == "demo" && key.revoked_at.is_none())
-    {
+    if keys.list()?.iter().any(|key| key.name == "demo" && key.revoked_at.is_none()) {
         keys.revoke("demo", now)?;
     }
     Ok(keys.add("demo", Role::Admin, &SystemEntropy, now)?)
@@ -126,55 +110,31 @@ pub(crate) fn configuration(args: &DemoArgs, flags: &SettingFlags) -> Result<Con
         ("gateway.admin_listen", "127.0.0.1:0".to_owned()),
         ("gateway.public_url", format!("http://127.0.0.1:{port}")),
         ("gateway.guests_per_minute", CROWD_PER_MINUTE.to_owned()),
-        (
-            "gateway.address_requests_per_minute",
-            CROWD_PER_MINUTE.to_owned(),
-        ),
+        ("gateway.address_requests_per_minute", CROWD_PER_MINUTE.to_owned()),
         ("gateway.reserves_per_minute", "30".to_owned()),
         ("tracing.level", "warn".to_owned()),
     ];
     for (key, value) in settings {
-        config
-            .set(key, &value, Source::Program)
-            .map_err(anyhow::Error::msg)?;
+        config.set(key, &value, Source::Program).map_err(anyhow::Error::msg)?;
     }
     config.apply_flags(&flags.values())?;
     Ok(config)
 }
 
 fn free_port(wanted: u16) -> anyhow::Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).context("127.0.0.1 has no free port")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).context("127.0.0.1 has no free port")?;
     Ok(listener.local_addr()?.port())
 }
 
 /// The sale from its setup to the check; whether everything holds.
-async fn sale(
-    args: &DemoArgs,
-    api: &Api,
-    operator_key: &str,
-    stop: &CancellationToken,
-) -> Result<bool, Failure> {
+async fn sale(args: &DemoArgs, api: &Api, operator_key: &str, stop: &CancellationToken) -> Result<bool, Failure> {
     let timing = Timing::of(args.visitors, args.once);
-    let Sale {
-        event,
-        other_event,
-        lobby_opens_at,
-        opens_at,
-    } = setup::set_up(api, operator_key, &timing).await?;
+    let Sale { event, other_event, lobby_opens_at, opens_at } = setup::set_up(api, operator_key, &timing).await?;
     addresses(api, &event, &other_event, operator_key);
 
-    let details = api
-        .require(Call::get(format!("/v1/events/{event}")))
-        .await?;
+    let details = api.require(Call::get(format!("/v1/events/{event}"))).await?;
     let seats_to_leave = if args.once { 0 } else { SEATS_TO_LEAVE };
-    let world = World::new(
-        api.clone(),
-        event.to_string(),
-        timing.session_seconds,
-        Hall::new(details),
-        seats_to_leave,
-    );
+    let world = World::new(api.clone(), event.to_string(), timing.session_seconds, Hall::new(details), seats_to_leave);
     let world = Arc::new(world);
     let mut characters = character::crowd(args.visitors, args.seed, timing.lobby, timing.after);
     let planned = characters.len();
@@ -183,22 +143,18 @@ async fn sale(
     let begin = Instant::now();
     // On a slow machine the lobby opened while the sale was set up: then the first ones come at once.
     let late = SystemClock.now().until(lobby_opens_at);
-    characters.iter_mut().for_each(|one| one.arrives = one.arrives.saturating_sub(late));
+    for one in &mut characters {
+        one.arrives = one.arrives.saturating_sub(late);
+    }
     let through = CancellationToken::new();
-    let progress = tokio::spawn(progress::show(
-        world.clone(),
-        planned as u64,
-        opens_at,
-        through.clone(),
-    ));
+    let progress = tokio::spawn(progress::show(world.clone(), planned as u64, opens_at, through.clone()));
     let visitors = crowd::send(&world, characters, stop).await;
     through.cancel();
     let _ = progress.await;
 
     summary::print(&visitors, planned, begin.elapsed());
     let record = PublicRecord::at(api.clone(), event);
-    let holds =
-        summary::print_checks(&check::check(&record, &visitors, &world.written_down()).await);
+    let holds = summary::print_checks(&check::check(&record, &visitors, &world.written_down()).await);
     if !args.once && !stop.is_cancelled() {
         say("");
         say("The sale goes on for you. Ctrl-C ends it.");
@@ -207,12 +163,7 @@ async fn sale(
     Ok(holds)
 }
 
-fn addresses(
-    api: &Api,
-    event: &impl std::fmt::Display,
-    other: &impl std::fmt::Display,
-    operator_key: &str,
-) {
+fn addresses(api: &Api, event: &impl std::fmt::Display, other: &impl std::fmt::Display, operator_key: &str) {
     let base = api.base();
     say("Weir's demo is running. Open:");
     say(format_args!("  all events        {base}/"));
@@ -221,8 +172,6 @@ fn addresses(
     say(format_args!("  a quieter lobby   {base}/e/{other}"));
     say(format_args!("  operator          {base}/operator"));
     say(format_args!("  operator's key    {operator_key}"));
-    say(format_args!(
-        "  or verify by      weir verify-draw {base}/v1/events/{event}"
-    ));
+    say(format_args!("  or verify by      weir verify-draw {base}/v1/events/{event}"));
     say("");
 }

@@ -20,7 +20,9 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Store(String),
     /// An address.
-    #[error("{address} can't be listened on: {source}; stop what uses it, or choose another with --listen, --admin-listen or, for the demo, --port")]
+    #[error(
+        "{address} can't be listened on: {source}; stop what uses it, or choose another with --listen, --admin-listen or, for the demo, --port"
+    )]
     Bind { address: SocketAddr, source: std::io::Error },
     /// An address that does not answer as it should.
     #[error(transparent)]

@@ -46,20 +46,15 @@ fn run(cli: Cli) -> Result<(), Failure> {
             block_on(&config, |stop| serve::run(&config, stop))
         }
         Some(Command::Demo(args)) => {
-            let (config, data) = (
-                demo::configuration(&args, &cli.settings)?,
-                cli.settings.data(),
-            );
+            let (config, data) = (demo::configuration(&args, &cli.settings)?, cli.settings.data());
             block_on(&config, |stop| demo::run(args, &config, data, stop))
         }
         Some(Command::VerifyDraw(args)) => {
             let config = configuration(&cli.settings)?;
-            block_on(&config, |_| verify_draw::run(args))
+            block_on(&config, |stop| verify_draw::run(args, stop))
         }
         Some(Command::Simulate(args)) => simulate::run(&args),
-        Some(Command::OperatorKey(command)) => {
-            operator_key(&configuration(&cli.settings)?, command)
-        }
+        Some(Command::OperatorKey(command)) => operator_key(&configuration(&cli.settings)?, command),
         Some(Command::Config(ConfigCommand::Show { docs })) => {
             say(configuration(&cli.settings)?.to_toml(docs).trim_end());
             Ok(())
@@ -71,11 +66,7 @@ fn configuration(flags: &cli::SettingFlags) -> Result<Config, ConfigError> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    config::load(
-        flags.config.as_deref(),
-        std::env::vars_os().filter_map(text),
-        &flags.values(),
-    )
+    config::load(flags.config.as_deref(), std::env::vars_os().filter_map(text), &flags.values())
 }
 
 /// Runs `work` to its end. The first SIGTERM or SIGINT cancels the token that it gets, the second one ends it at once.
@@ -86,10 +77,8 @@ fn block_on<W: Future<Output = Result<(), Failure>>>(
     logging::start(config).map_err(ConfigError::Together)?;
     // reqwest and the server share one TLS provider; a second install would only say that there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime can't be started")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
     let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut signals = Signals::listen().context("signals can't be listened for")?;
@@ -115,10 +104,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     async fn next(&mut self) {
@@ -138,13 +124,8 @@ fn operator_key(config: &Config, command: OperatorKeyCommand) -> Result<(), Fail
         }
         OperatorKeyCommand::List => {
             for key in keys.list()? {
-                let until = key
-                    .revoked_at
-                    .map_or_else(String::new, |at| format!(", revoked {at}"));
-                say(format_args!(
-                    "{}: {:?}, made {}{until}",
-                    key.name, key.role, key.created_at
-                ));
+                let until = key.revoked_at.map_or_else(String::new, |at| format!(", revoked {at}"));
+                say(format_args!("{}: {:?}, made {}{until}", key.name, key.role, key.created_at));
             }
         }
         OperatorKeyCommand::Revoke { name } => keys.revoke(&name, SystemClock.now())?,

@@ -36,6 +36,9 @@ pub(crate) async fn run(config: &Config, stop: CancellationToken) -> Result<(), 
     let running = start(config, &folder).await?;
     say(format_args!("visitors: http://{}/", running.public_addr()));
     say(format_args!("admin: http://{}/ (live, ready, metrics)", running.admin_addr()));
+    if OperatorKeys::of(&folder).live()?.is_empty() {
+        say("no operator key yet: weir operator-key add --name NAME --role admin");
+    }
     let failed = tokio::select! {
         () = stop.cancelled() => None,
         failure = running.failed() => Some(failure),
@@ -204,11 +207,7 @@ fn keys(folder: &DataFolder, operators: &OperatorKeys) -> Result<Keys, Failure> 
 }
 
 /// Keeps the gateway's list as the file has it. A file that can't be read changes nothing.
-async fn follow(
-    file: OperatorKeys,
-    list: gateway::OperatorKeys,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn follow(file: OperatorKeys, list: gateway::OperatorKeys, stop: CancellationToken) -> anyhow::Result<()> {
     let mut seen = file.version();
     loop {
         tokio::select! {

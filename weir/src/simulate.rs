@@ -101,7 +101,8 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         let helpers = cores.min(usize::try_from(count).unwrap_or(usize::MAX)).saturating_sub(1);
         for number in 0..helpers {
             // The calling thread works as well: fewer helpers are slower, nothing else.
-            let started: io::Result<_> = thread::Builder::new().name(format!("simulate-{number}")).spawn_scoped(scope, work);
+            let started: io::Result<_> =
+                thread::Builder::new().name(format!("simulate-{number}")).spawn_scoped(scope, work);
             if started.is_err() {
                 break;
             }

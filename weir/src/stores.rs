@@ -9,9 +9,7 @@ use std::{
 
 use backends::{
     memory::MemoryHolds,
-    sqlite::{
-        SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox,
-    },
+    sqlite::{SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox},
 };
 use booking_core::ports::{
     PortError,

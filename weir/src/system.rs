@@ -13,14 +13,9 @@ use rand::{TryRng as _, rngs::SysRng};
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the Clock port that everybody else asks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock port that everybody else asks")]
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -31,8 +26,6 @@ pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        SysRng
-            .try_fill_bytes(bytes)
-            .expect("a system without entropy can't run a fair draw");
+        SysRng.try_fill_bytes(bytes).expect("a system without entropy can't run a fair draw");
     }
 }

@@ -15,6 +15,7 @@ use booking_core::{
         verify::{BatchesCheck, EntriesCheck, Fault, PublicBatch, PublicDraw, RecordsCheck},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{api::ApiError, cli::VerifyDrawArgs, failure::Failure, output::say};
 
@@ -68,27 +69,21 @@ pub(crate) struct Verified {
 ///
 /// # Errors
 /// [`Failure::Check`] if the draw does not hold; otherwise why it could not be checked.
-pub(crate) async fn run(args: VerifyDrawArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: VerifyDrawArgs, stop: CancellationToken) -> Result<(), Failure> {
     let wanted: HashSet<Digest> = args.entry.iter().copied().collect();
     let mut report = |batch: &PublicBatch| say(batch_line(batch));
     let verdict = async {
         let record = PublicRecord::open(&args.from)?;
-        let mut saving = args
-            .save
-            .map(|path| Saving::begin(path, record.event()))
-            .transpose()?;
-        let verified = verify(
-            &record,
-            args.commitment,
-            &wanted,
-            saving.as_mut(),
-            &mut report,
-        )
-        .await?;
+        let mut saving = args.save.map(|path| Saving::begin(path, record.event())).transpose()?;
+        let verified = verify(&record, args.commitment, &wanted, saving.as_mut(), &mut report).await?;
         saving.map_or(Ok(()), Saving::finish)?;
         Ok::<_, Unverified>(verified)
     };
-    match verdict.await {
+    let verdict = tokio::select! {
+        verdict = verdict => verdict,
+        () = stop.cancelled() => return Err(anyhow::anyhow!("stopped before everything was checked").into()),
+    };
+    match verdict {
         Ok(verified) => {
             for entry in &args.entry {
                 say(entry_line(entry, verified.found.get(entry)));
@@ -108,19 +103,8 @@ pub(crate) async fn run(args: VerifyDrawArgs) -> Result<(), Failure> {
 }
 
 fn batch_line(batch: &PublicBatch) -> String {
-    let PublicBatch {
-        index,
-        size,
-        before,
-        root,
-        closed_at,
-        ..
-    } = batch;
-    let ranks = if *size == 0 {
-        "no places".to_owned()
-    } else {
-        format!("ranks {before} to {}", before + size - 1)
-    };
+    let PublicBatch { index, size, before, root, closed_at, .. } = batch;
+    let ranks = if *size == 0 { "no places".to_owned() } else { format!("ranks {before} to {}", before + size - 1) };
     format!("batch {index}: {ranks}, closed {closed_at}, root {root}: holds")
 }
 
@@ -162,14 +146,7 @@ pub(crate) async fn verify(
     }
     for batch in &batches {
         records.agrees(batch)?;
-        check_entries(
-            record,
-            batch,
-            wanted,
-            &mut verified.found,
-            saving.as_deref_mut(),
-        )
-        .await?;
+        check_entries(record, batch, wanted, &mut verified.found, saving.as_deref_mut()).await?;
         report(batch);
     }
     Ok(verified)
@@ -258,14 +235,7 @@ async fn check_entries(
                 && let Some(shuffle) = &shuffle
             {
                 let rank = batch.before + shuffle.rank_of(index);
-                found.insert(
-                    *entry,
-                    Found {
-                        batch: batch.index,
-                        index,
-                        rank,
-                    },
-                );
+                found.insert(*entry, Found { batch: batch.index, index, rank });
             }
             index += 1;
         }

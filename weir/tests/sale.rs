@@ -1,5 +1,7 @@
 //! A whole sale against the built executable, over HTTP, as `api.md` tells it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod kit;
 
 use std::collections::HashSet;
@@ -15,7 +17,7 @@ async fn visitors_join_are_drawn_come_in_and_each_buys_different_seats() {
     let key = operator_key(&data, "admin");
     let weir = Weir::start(&data);
     let client = Client::new(&weir.public);
-    let event = open_sale(&client, &key, &SaleOf { opens_in_ms: 2_500, ..SaleOf::default() }).await;
+    let event = open_sale(&client, &key, &SaleOf { opens_in_ms: 10_000, ..SaleOf::default() }).await;
 
     // Everyone joins the lobby; joining again is the same place.
     let mut visitors = Vec::new();
@@ -53,8 +55,13 @@ async fn visitors_join_are_drawn_come_in_and_each_buys_different_seats() {
     assert_eq!(tickets.len(), 40);
 
     // The operator sees it, and so does the public.
-    let sale = client.operate(&key, Method::GET, &format!("/v1/operator/events/{event}/sale"), &json!(null)).await.expect(200);
-    assert_eq!((&sale["admitted"], &sale["booked"], &sale["seatsLeft"]), (&json!(20), &json!(40), &json!(160)), "{sale}");
+    let sale =
+        client.operate(&key, Method::GET, &format!("/v1/operator/events/{event}/sale"), &json!(null)).await.expect(200);
+    assert_eq!(
+        (&sale["admitted"], &sale["booked"], &sale["seatsLeft"]),
+        (&json!(20), &json!(40), &json!(160)),
+        "{sale}"
+    );
     let seats = client.get(&format!("/v1/events/{event}")).await.expect(200);
     let booked = seats["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "booked").count();
     assert_eq!(booked, 40);
@@ -99,7 +106,10 @@ async fn collisions_declined_payments_and_given_back_seats_end_as_they_should() 
     assert_eq!(refused.body["unavailable"], json!(["A-2"]));
     bob.reserve("orphan", &json!({"seats": ["A-4"]})).await.unwrap().refuses(409, "orphan-seat");
     bob.reserve("unknown", &json!({"seats": ["Z-99"]})).await.unwrap().refuses(422, "unknown-seat");
-    bob.reserve("many", &json!({"seats": ["C-1", "C-2", "C-3", "C-4", "C-5"]})).await.unwrap().refuses(422, "too-many-seats");
+    bob.reserve("many", &json!({"seats": ["C-1", "C-2", "C-3", "C-4", "C-5"]}))
+        .await
+        .unwrap()
+        .refuses(422, "too-many-seats");
 
     let id = held["bookingId"].as_str().unwrap();
     bob.booking(id).await.refuses(404, "not-found");

@@ -81,10 +81,12 @@ impl Entries {
 
     fn read(&self, from: u64, max: usize) -> Vec<Entry> {
         let skip = usize::try_from(from.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        (self.base..).zip(&self.payloads).skip(skip).take(max).map(|(offset, payload)| Entry {
-            offset,
-            payload: payload.clone(),
-        }).collect()
+        (self.base..)
+            .zip(&self.payloads)
+            .skip(skip)
+            .take(max)
+            .map(|(offset, payload)| Entry { offset, payload: payload.clone() })
+            .collect()
     }
 }
 

@@ -28,10 +28,7 @@ const PORT: &str = "accounts";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5761_6363,
-    steps: &[(
-        "accounts",
-        include_str!("../../migrations/sqlite/accounts/0001_accounts.sql"),
-    )],
+    steps: &[("accounts", include_str!("../../migrations/sqlite/accounts/0001_accounts.sql"))],
 };
 
 /// The most rotations that wait to be written; one more is answered as unavailable.
@@ -55,12 +52,7 @@ impl SqliteRefreshFamilies {
     pub async fn open(path: &Path) -> PortResult<Self> {
         let (database, connection) = Database::open(path, &SCHEMA).await?;
         let queue = Queue::new(PORT, MAX_WAITING);
-        Ok(Self(Arc::new(Scribe::new(
-            Arc::new(database),
-            connection,
-            queue,
-            Writer,
-        ))))
+        Ok(Self(Arc::new(Scribe::new(Arc::new(database), connection, queue, Writer))))
     }
 
     /// Writes what waits, and ends: every later rotation is refused.
@@ -82,15 +74,7 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         if expires_at <= now {
             return Ok(Rotation::Revoked);
         }
-        self.0
-            .ask(|reply| Rotate {
-                family,
-                serial,
-                expires_at,
-                now,
-                reply,
-            })
-            .await
+        self.0.ask(|reply| Rotate { family, serial, expires_at, now, reply }).await
     }
 }
 
@@ -121,32 +105,19 @@ impl Group for Writer {
     type Act = Rotate;
     const APART: bool = true;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        acts: &mut Vec<Rotate>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Rotate>) -> Result<(), sqlx::Error> {
         let mut families = read(transaction, acts).await?;
         let mut latest = Timestamp::default();
         for act in acts {
             let ends = act.expires_at.as_millis();
-            let family = families.entry(act.family).or_insert(Family {
-                next: Some(0),
-                expires_at: ends,
-            });
+            let family = families.entry(act.family).or_insert(Family { next: Some(0), expires_at: ends });
             family.expires_at = family.expires_at.max(ends);
-            family.next = family
-                .next
-                .filter(|next| *next == act.serial)
-                .and_then(|next| next.checked_add(1));
-            act.reply
-                .set(family.next.map_or(Rotation::Revoked, Rotation::Next));
+            family.next = family.next.filter(|next| *next == act.serial).and_then(|next| next.checked_add(1));
+            act.reply.set(family.next.map_or(Rotation::Revoked, Rotation::Next));
             latest = latest.max(act.now);
         }
-        let rows: Vec<_> = families
-            .iter()
-            .map(|(id, family)| (hex::encode(id), family.next.map(to_i64), family.expires_at))
-            .collect();
+        let rows: Vec<_> =
+            families.iter().map(|(id, family)| (hex::encode(id), family.next.map(to_i64), family.expires_at)).collect();
         sqlx::query(
             "INSERT INTO families (family, next, expires_at)
              SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
@@ -180,10 +151,7 @@ impl Group for Writer {
 }
 
 /// The families that `acts` name, as far as they are known.
-async fn read(
-    connection: &mut SqliteConnection,
-    acts: &[Rotate],
-) -> Result<HashMap<FamilyId, Family>, sqlx::Error> {
+async fn read(connection: &mut SqliteConnection, acts: &[Rotate]) -> Result<HashMap<FamilyId, Family>, sqlx::Error> {
     let named: HashSet<String> = acts.iter().map(|act| hex::encode(act.family)).collect();
     let rows: Vec<(Vec<u8>, Option<i64>, i64)> = sqlx::query_as(
         "SELECT family, next, expires_at FROM families WHERE family IN (SELECT unhex(value) FROM json_each(?1))",
@@ -192,15 +160,8 @@ async fn read(
     .fetch_all(connection)
     .await?;
     let family = |(id, next, expires_at): (Vec<u8>, Option<i64>, i64)| {
-        let id = FamilyId::try_from(id)
-            .map_err(|_| unreadable("a family whose name is not 16 bytes"))?;
-        Ok((
-            id,
-            Family {
-                next: next.map(to_u64).transpose()?,
-                expires_at,
-            },
-        ))
+        let id = FamilyId::try_from(id).map_err(|_| unreadable("a family whose name is not 16 bytes"))?;
+        Ok((id, Family { next: next.map(to_u64).transpose()?, expires_at }))
     };
     rows.into_iter().map(family).collect()
 }

@@ -32,10 +32,7 @@ const PORT: &str = "catalog";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5763_6174,
-    steps: &[(
-        "catalog",
-        include_str!("../../migrations/sqlite/catalog/0001_catalog.sql"),
-    )],
+    steps: &[("catalog", include_str!("../../migrations/sqlite/catalog/0001_catalog.sql"))],
 };
 
 /// The most writes that wait; one more is answered as unavailable.
@@ -66,19 +63,9 @@ impl SqliteCatalog {
     pub async fn open(path: &Path) -> PortResult<Self> {
         let (database, connection) = Database::open(path, &SCHEMA).await?;
         let database = Arc::new(database);
-        let scribe = Scribe::new(
-            Arc::clone(&database),
-            connection,
-            Queue::new(PORT, MAX_WAITING),
-            Writer,
-        );
+        let scribe = Scribe::new(Arc::clone(&database), connection, Queue::new(PORT, MAX_WAITING), Writer);
         let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
-        Ok(Self(Arc::new(Shared {
-            database,
-            scribe,
-            venues,
-            events,
-        })))
+        Ok(Self(Arc::new(Shared { database, scribe, venues, events })))
     }
 
     /// Writes what waits, and ends: every later write is refused.
@@ -86,17 +73,10 @@ impl SqliteCatalog {
         self.0.scribe.close().await;
     }
 
-    async fn one<T: DeserializeOwned>(
-        &self,
-        sql: &'static str,
-        id: &str,
-    ) -> PortResult<Option<Arc<T>>> {
-        let found: Result<Option<String>, _> = sqlx::query_scalar(sql)
-            .bind(id)
-            .fetch_optional(self.0.database.readers())
-            .await;
-        let found =
-            found.and_then(|text| text.map(|text| Ok(Arc::new(from_json(&text)?))).transpose());
+    async fn one<T: DeserializeOwned>(&self, sql: &'static str, id: &str) -> PortResult<Option<Arc<T>>> {
+        let found: Result<Option<String>, _> =
+            sqlx::query_scalar(sql).bind(id).fetch_optional(self.0.database.readers()).await;
+        let found = found.and_then(|text| text.map(|text| Ok(Arc::new(from_json(&text)?))).transpose());
         self.0.database.answer(found)
     }
 }
@@ -107,12 +87,7 @@ impl CatalogReader for SqliteCatalog {
         if let Some(kept) = self.0.venues.get(venue) {
             return Ok(Some(kept));
         }
-        let found = self
-            .one(
-                "SELECT venue FROM venues WHERE venue_id = ?1",
-                venue.as_str(),
-            )
-            .await?;
+        let found = self.one("SELECT venue FROM venues WHERE venue_id = ?1", venue.as_str()).await?;
         Ok(found.map(|found| self.0.venues.keep(venue, found)))
     }
 
@@ -120,12 +95,7 @@ impl CatalogReader for SqliteCatalog {
         if let Some(kept) = self.0.events.get(event) {
             return Ok(Some(kept));
         }
-        let found = self
-            .one(
-                "SELECT event FROM events WHERE event_id = ?1",
-                event.as_str(),
-            )
-            .await?;
+        let found = self.one("SELECT event FROM events WHERE event_id = ?1", event.as_str()).await?;
         Ok(found.map(|found| self.0.events.keep(event, found)))
     }
 
@@ -136,11 +106,8 @@ impl CatalogReader for SqliteCatalog {
         max: usize,
     ) -> PortResult<Vec<Arc<Event>>> {
         // No event has an empty id: without `after`, every event at or after `from` is behind this.
-        let (after_start, after_id) = after
-            .as_ref()
-            .map_or((from.as_millis(), ""), |(start, id)| {
-                (start.as_millis(), id.as_str())
-            });
+        let (after_start, after_id) =
+            after.as_ref().map_or((from.as_millis(), ""), |(start, id)| (start.as_millis(), id.as_str()));
         let rows: Result<Vec<String>, _> = sqlx::query_scalar(
             "SELECT event FROM events
              WHERE starts_at >= ?1 AND (starts_at, event_id) > (?2, ?3)
@@ -152,11 +119,7 @@ impl CatalogReader for SqliteCatalog {
         .bind(i64::try_from(max).unwrap_or(i64::MAX))
         .fetch_all(self.0.database.readers())
         .await;
-        let events = rows.and_then(|rows| {
-            rows.iter()
-                .map(|text| Ok(Arc::new(from_json(text)?)))
-                .collect()
-        });
+        let events = rows.and_then(|rows| rows.iter().map(|text| Ok(Arc::new(from_json(text)?))).collect());
         self.0.database.answer(events)
     }
 }
@@ -182,18 +145,11 @@ struct Kept<K, T> {
 
 impl<K: Clone + Eq + Hash, T> Kept<K, T> {
     fn new(max: usize) -> Self {
-        Self {
-            max,
-            things: Mutex::default(),
-        }
+        Self { max, things: Mutex::default() }
     }
 
     fn get(&self, id: &K) -> Option<Arc<T>> {
-        self.things
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned()
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn keep(&self, id: &K, thing: Arc<T>) -> Arc<T> {
@@ -208,14 +164,8 @@ impl<K: Clone + Eq + Hash, T> Kept<K, T> {
 }
 
 enum Act {
-    Venue {
-        venue: Box<Venue>,
-        reply: Reply<Put>,
-    },
-    Event {
-        event: Box<Event>,
-        reply: Reply<Put>,
-    },
+    Venue { venue: Box<Venue>, reply: Reply<Put> },
+    Event { event: Box<Event>, reply: Reply<Put> },
 }
 
 impl queue::Act for Act {
@@ -234,11 +184,7 @@ impl Group for Writer {
     type Act = Act;
     const APART: bool = true;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
         for act in acts {
             match act {
                 Act::Venue { venue, reply } => {
@@ -251,9 +197,7 @@ impl Group for Writer {
                     .await?
                     .rows_affected();
                     let sql = "SELECT venue FROM venues WHERE venue_id = ?1";
-                    reply.set(
-                        outcome(made, transaction, sql, venue.venue_id.as_str(), &**venue).await?,
-                    );
+                    reply.set(outcome(made, transaction, sql, venue.venue_id.as_str(), &**venue).await?);
                 }
                 Act::Event { event, reply } => {
                     let made = sqlx::query(
@@ -267,9 +211,7 @@ impl Group for Writer {
                     .await?
                     .rows_affected();
                     let sql = "SELECT event FROM events WHERE event_id = ?1";
-                    reply.set(
-                        outcome(made, transaction, sql, event.event_id.as_str(), &**event).await?,
-                    );
+                    reply.set(outcome(made, transaction, sql, event.event_id.as_str(), &**event).await?);
                 }
             }
         }
@@ -300,13 +242,6 @@ async fn outcome<T: DeserializeOwned + PartialEq>(
     if made > 0 {
         return Ok(Put::Done);
     }
-    let stands: String = sqlx::query_scalar(sql)
-        .bind(id)
-        .fetch_one(connection)
-        .await?;
-    Ok(if from_json::<T>(&stands)? == *thing {
-        Put::Done
-    } else {
-        Put::Conflict
-    })
+    let stands: String = sqlx::query_scalar(sql).bind(id).fetch_one(connection).await?;
+    Ok(if from_json::<T>(&stands)? == *thing { Put::Done } else { Put::Conflict })
 }

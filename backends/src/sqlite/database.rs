@@ -81,16 +81,7 @@ impl Database {
             .idle_timeout(READER_IDLE)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        Ok((
-            Self {
-                port,
-                path: path.to_owned(),
-                options,
-                readers,
-                _lock: lock,
-            },
-            connection,
-        ))
+        Ok((Self { port, path: path.to_owned(), options, readers, _lock: lock }, connection))
     }
 
     /// The connections that read.
@@ -119,26 +110,14 @@ impl Database {
 async fn lock(path: &Path, port: &'static str) -> PortResult<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&name)
-        .map_err(|error| {
-            let folder = path.parent().unwrap_or(Path::new(".")).display();
-            match error.kind() {
-                io::ErrorKind::NotFound => {
-                    unavailable(port, format!("the folder {folder} does not exist; make it"))
-                }
-                io::ErrorKind::StorageFull => {
-                    unavailable(port, format!("the disk is full below {folder}; make room"))
-                }
-                _ => unavailable(
-                    port,
-                    format!("the folder {folder} can't be written: {error}"),
-                ),
-            }
-        })?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name).map_err(|error| {
+        let folder = path.parent().unwrap_or(Path::new(".")).display();
+        match error.kind() {
+            io::ErrorKind::NotFound => unavailable(port, format!("the folder {folder} does not exist; make it")),
+            io::ErrorKind::StorageFull => unavailable(port, format!("the disk is full below {folder}; make room")),
+            _ => unavailable(port, format!("the folder {folder} can't be written: {error}")),
+        }
+    })?;
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
@@ -148,19 +127,10 @@ async fn lock(path: &Path, port: &'static str) -> PortResult<File> {
                 waited += LOCK_RETRY;
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(unavailable(
-                    port,
-                    format!(
-                        "{} is in use by another weir; stop that one",
-                        path.display()
-                    ),
-                ));
+                return Err(unavailable(port, format!("{} is in use by another weir; stop that one", path.display())));
             }
             Err(TryLockError::Error(error)) => {
-                return Err(unavailable(
-                    port,
-                    format!("{} can't be locked: {error}", path.display()),
-                ));
+                return Err(unavailable(port, format!("{} can't be locked: {error}", path.display())));
             }
         }
     }
@@ -177,56 +147,37 @@ async fn check(connection: &mut SqliteConnection, path: &Path, schema: &Schema) 
     .or_port_error(port, path)?;
     let is_new = application_id == 0 && tables == 0;
     if application_id != schema.application_id && !is_new {
-        return Err(damaged(
-            port,
-            format!(
-                "{} is another program's or another part's database",
-                path.display()
-            ),
-        ));
+        return Err(damaged(port, format!("{} is another program's or another part's database", path.display())));
     }
     let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_CHECKED_BYTES);
     if is_small && !is_new {
-        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-            .fetch_one(&mut *connection)
-            .await
-            .or_port_error(port, path)?;
+        let found: String =
+            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.or_port_error(port, path)?;
         if found != "ok" {
             let first = found.lines().last().unwrap_or_default();
-            return Err(damaged(
-                port,
-                format!(
-                    "{} is corrupt ({first}); restore it from a copy",
-                    path.display()
-                ),
-            ));
+            return Err(damaged(port, format!("{} is corrupt ({first}); restore it from a copy", path.display())));
         }
     }
     Ok(())
 }
 
 /// Brings the database to the known schema.
-async fn migrate(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    schema: &Schema,
-) -> PortResult<()> {
+async fn migrate(connection: &mut SqliteConnection, path: &Path, schema: &Schema) -> PortResult<()> {
     let steps = schema.steps.iter().zip(1..).map(|((name, sql), version)| {
-        Migration::new(
-            version,
-            (*name).into(),
-            MigrationType::Simple,
-            (*sql).into_sql_str(),
-            false,
-        )
+        Migration::new(version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
     });
     let file = path.display();
     Migrator::with_migrations(steps.collect()).run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) => unavailable(
             schema.port,
-            format!("{file} was written by a newer weir (schema {found}, known up to {}); run that one", schema.steps.len()),
+            format!(
+                "{file} was written by a newer weir (schema {found}, known up to {}); run that one",
+                schema.steps.len()
+            ),
         ),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => port_error(schema.port, path, &error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            port_error(schema.port, path, &error)
+        }
         other => damaged(schema.port, format!("{file} has another schema than expected: {other}")),
     })
 }

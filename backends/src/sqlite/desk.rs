@@ -44,10 +44,7 @@ const PORT: &str = "desk";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5764_736B,
-    steps: &[(
-        "desk",
-        include_str!("../../migrations/sqlite/desk/0001_desk.sql"),
-    )],
+    steps: &[("desk", include_str!("../../migrations/sqlite/desk/0001_desk.sql"))],
 };
 
 /// The most facts that wait to be written; a verb that finds more is answered as unavailable.
@@ -83,13 +80,7 @@ impl SqliteDesk {
         let queue = Queue::new(PORT, MAX_WAITING);
         let scribe = Scribe::new(Arc::clone(&database), connection, queue, Journal);
         let (events, uses) = (Mutex::default(), AtomicU64::new(0));
-        Ok(Self(Arc::new(Shared {
-            database,
-            scribe,
-            log,
-            events,
-            uses,
-        })))
+        Ok(Self(Arc::new(Shared { database, scribe, log, events, uses })))
     }
 
     /// Writes what waits, and ends: every later verb that decides something is refused.
@@ -106,12 +97,8 @@ impl SqliteDesk {
         }
         if events.len() >= MAX_EVENTS {
             // Nobody else holds it: no verb is under way on it, and none of its facts waits.
-            let idle = events
-                .iter()
-                .filter(|(_, desk)| Arc::strong_count(desk) == 1);
-            let oldest = idle
-                .min_by_key(|(_, desk)| desk.last_used())
-                .map(|(event, _)| event.clone());
+            let idle = events.iter().filter(|(_, desk)| Arc::strong_count(desk) == 1);
+            let oldest = idle.min_by_key(|(_, desk)| desk.last_used()).map(|(event, _)| event.clone());
             oldest.and_then(|oldest| events.remove(&oldest));
         }
         let desk = Arc::new(EventDesk::new(event.clone()));
@@ -137,11 +124,7 @@ impl SqliteDesk {
     }
 
     /// As [`Self::decide`], for what changes nothing.
-    async fn look<T>(
-        &self,
-        event: &EventId,
-        look: impl FnOnce(&mut DeskState) -> T,
-    ) -> PortResult<T> {
+    async fn look<T>(&self, event: &EventId, look: impl FnOnce(&mut DeskState) -> T) -> PortResult<T> {
         let desk = self.told(event).await?;
         let (answer, build_on) = desk.look(look).ok_or_else(lost)?;
         desk.wait_for(build_on).await?;
@@ -171,10 +154,7 @@ impl SqliteDesk {
                 state.restore_place(&join.user, place);
             })
             .await?;
-        let facts = self
-            .0
-            .database
-            .answer(self.replay(desk.event(), &mut state).await)?;
+        let facts = self.0.database.answer(self.replay(desk.event(), &mut state).await)?;
         desk.told(Told { state, facts });
         Ok(())
     }
@@ -182,11 +162,9 @@ impl SqliteDesk {
     /// Replays the facts and answers how many there are.
     async fn replay(&self, event: &EventId, state: &mut DeskState) -> Result<u64, sqlx::Error> {
         let mut facts = 0;
-        let mut rows = sqlx::query_scalar::<_, String>(
-            "SELECT fact FROM facts WHERE event_id = ?1 ORDER BY number",
-        )
-        .bind(event.as_str())
-        .fetch(self.0.database.readers());
+        let mut rows = sqlx::query_scalar::<_, String>("SELECT fact FROM facts WHERE event_id = ?1 ORDER BY number")
+            .bind(event.as_str())
+            .fetch(self.0.database.readers());
         while let Some(fact) = rows.try_next().await? {
             state.replay(&from_json(&fact)?);
             facts += 1;
@@ -204,8 +182,7 @@ impl Desk for SqliteDesk {
         place: Place,
         instead_of: Option<Place>,
     ) -> PortResult<Place> {
-        self.decide(event, |state| state.claim_place(user, place, instead_of))
-            .await
+        self.decide(event, |state| state.claim_place(user, place, instead_of)).await
     }
 
     async fn place_of(&self, event: &EventId, user: &UserId) -> PortResult<Option<Standing>> {
@@ -213,28 +190,15 @@ impl Desk for SqliteDesk {
     }
 
     async fn give_up(&self, event: &EventId, user: &UserId, now: Timestamp) -> PortResult<()> {
-        self.decide(event, |state| ((), state.give_up(user, now)))
-            .await
+        self.decide(event, |state| ((), state.give_up(user, now))).await
     }
 
-    async fn admit(
-        &self,
-        event: &EventId,
-        request: &AdmitRequest,
-        now: Timestamp,
-    ) -> PortResult<Admit> {
+    async fn admit(&self, event: &EventId, request: &AdmitRequest, now: Timestamp) -> PortResult<Admit> {
         self.decide(event, |state| state.admit(request, now)).await
     }
 
-    async fn finish(
-        &self,
-        event: &EventId,
-        session: &SessionId,
-        why: Ended,
-        now: Timestamp,
-    ) -> PortResult<()> {
-        self.decide(event, |state| ((), state.finish(session, why, now)))
-            .await
+    async fn finish(&self, event: &EventId, session: &SessionId, why: Ended, now: Timestamp) -> PortResult<()> {
+        self.decide(event, |state| ((), state.finish(session, why, now))).await
     }
 
     async fn counts(&self, event: &EventId, from_rank: u64, now: Timestamp) -> PortResult<Counts> {

@@ -17,17 +17,11 @@ mod code {
 }
 
 pub(super) fn unavailable(port: &'static str, reason: impl Into<String>) -> PortError {
-    PortError::Unavailable {
-        port,
-        reason: reason.into(),
-    }
+    PortError::Unavailable { port, reason: reason.into() }
 }
 
 pub(super) fn damaged(port: &'static str, reason: impl Into<String>) -> PortError {
-    PortError::Damaged {
-        port,
-        reason: reason.into(),
-    }
+    PortError::Damaged { port, reason: reason.into() }
 }
 
 /// A stored value that Weir can't have written; [`port_error`] makes [`PortError::Damaged`] of it.
@@ -46,9 +40,7 @@ pub(super) fn to_json(value: &(impl serde::Serialize + ?Sized)) -> String {
 }
 
 /// Reads `text`, stored in its type's text form.
-pub(super) fn from_text<T: std::str::FromStr<Err: std::fmt::Display>>(
-    text: &str,
-) -> Result<T, sqlx::Error> {
+pub(super) fn from_text<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, sqlx::Error> {
     text.parse().map_err(unreadable)
 }
 
@@ -67,52 +59,27 @@ pub(super) fn port_error(port: &'static str, path: &Path, error: &sqlx::Error) -
     let file = path.display();
     match error {
         sqlx::Error::Database(refusal) => {
-            let extended: u32 = refusal
-                .code()
-                .and_then(|code| code.parse().ok())
-                .unwrap_or(0);
+            let extended: u32 = refusal.code().and_then(|code| code.parse().ok()).unwrap_or(0);
             match extended & 0xff {
-                code::NOTADB => damaged(
-                    port,
-                    format!("{file} is not a database; restore it from a copy, or move it away"),
-                ),
-                code::CORRUPT => {
-                    damaged(port, format!("{file} is corrupt; restore it from a copy"))
+                code::NOTADB => {
+                    damaged(port, format!("{file} is not a database; restore it from a copy, or move it away"))
                 }
-                code::CONSTRAINT => damaged(
-                    port,
-                    format!("{file} refuses a write: {}", refusal.message()),
-                ),
-                code::FULL => {
-                    unavailable(port, format!("the disk is full below {file}; make room"))
+                code::CORRUPT => damaged(port, format!("{file} is corrupt; restore it from a copy")),
+                code::CONSTRAINT => damaged(port, format!("{file} refuses a write: {}", refusal.message())),
+                code::FULL => unavailable(port, format!("the disk is full below {file}; make room")),
+                code::READONLY => unavailable(port, format!("{file} can't be written; let this user write there")),
+                code::CANTOPEN => {
+                    unavailable(port, format!("{file} can't be opened; let this user write in its folder"))
                 }
-                code::READONLY => unavailable(
-                    port,
-                    format!("{file} can't be written; let this user write there"),
-                ),
-                code::CANTOPEN => unavailable(
-                    port,
-                    format!("{file} can't be opened; let this user write in its folder"),
-                ),
-                code::BUSY => unavailable(
-                    port,
-                    format!("{file} is in use by another program; stop that one"),
-                ),
-                code::IOERR => unavailable(
-                    port,
-                    format!("{file} can't be read or written: {}", refusal.message()),
-                ),
+                code::BUSY => unavailable(port, format!("{file} is in use by another program; stop that one")),
+                code::IOERR => unavailable(port, format!("{file} can't be read or written: {}", refusal.message())),
                 _ => unavailable(port, format!("{file}: {}", refusal.message())),
             }
         }
-        sqlx::Error::Decode(what) => damaged(
-            port,
-            format!("{file} holds something else than expected: {what}"),
-        ),
-        sqlx::Error::ColumnDecode { index, source } => damaged(
-            port,
-            format!("{file} holds something else than expected in column {index}: {source}"),
-        ),
+        sqlx::Error::Decode(what) => damaged(port, format!("{file} holds something else than expected: {what}")),
+        sqlx::Error::ColumnDecode { index, source } => {
+            damaged(port, format!("{file} holds something else than expected in column {index}: {source}"))
+        }
         sqlx::Error::PoolTimedOut => unavailable(port, "too many reads at once"),
         other => unavailable(port, format!("{file}: {other}")),
     }

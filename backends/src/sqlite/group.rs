@@ -39,10 +39,7 @@ pub(super) trait Group: Send + 'static {
 
     /// After a failure: learn from a fresh connection what the disk really holds. Nothing to do where nothing of it is
     /// in memory.
-    fn recover(
-        &mut self,
-        connection: &mut SqliteConnection,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+    fn recover(&mut self, connection: &mut SqliteConnection) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         let _ = connection;
         ready(Ok(()))
     }
@@ -58,12 +55,7 @@ impl<A: Act> Drop for Ended<A> {
 }
 
 /// Writes what comes through `queue` until it is closed and empty.
-async fn run<G: Group>(
-    database: Arc<Database>,
-    connection: SqliteConnection,
-    queue: Arc<Queue<G::Act>>,
-    mut group: G,
-) {
+async fn run<G: Group>(database: Arc<Database>, connection: SqliteConnection, queue: Arc<Queue<G::Act>>, mut group: G) {
     let ended = Ended(queue);
     let mut connection = Some(connection);
     while let Some(mut acts) = ended.0.take().await {
@@ -83,12 +75,7 @@ async fn run<G: Group>(
     }
 }
 
-fn answer<G: Group>(
-    database: &Database,
-    group: &mut G,
-    acts: Vec<G::Act>,
-    outcome: Result<(), Failure>,
-) {
+fn answer<G: Group>(database: &Database, group: &mut G, acts: Vec<G::Act>, outcome: Result<(), Failure>) {
     match outcome {
         Ok(()) => group.written(acts),
         Err(Failure::Writing(error) | Failure::Storing(error)) => {
@@ -122,14 +109,8 @@ async fn write_one<G: Group>(
         group.recover(&mut fresh).await.map_err(Failure::Storing)?;
         fresh
     };
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(Failure::Storing)?;
-    group
-        .write(&mut transaction, acts)
-        .await
-        .map_err(Failure::Writing)?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Storing)?;
+    group.write(&mut transaction, acts).await.map_err(Failure::Writing)?;
     transaction.commit().await.map_err(Failure::Storing)?;
     *kept = Some(connection);
     Ok(())
@@ -182,10 +163,7 @@ impl<A: Act> Scribe<A> {
         group: G,
     ) -> Self {
         let writer = tokio::spawn(run(database, connection, Arc::clone(&queue), group));
-        Self {
-            queue,
-            writer: Mutex::new(Some(writer)),
-        }
+        Self { queue, writer: Mutex::new(Some(writer)) }
     }
 
     /// The queue.
@@ -197,19 +175,13 @@ impl<A: Act> Scribe<A> {
     pub(super) async fn ask<T>(&self, act: impl FnOnce(Reply<T>) -> A) -> PortResult<T> {
         let (reply, answered) = Reply::new();
         self.queue.push(act(reply))?;
-        answered
-            .await
-            .unwrap_or_else(|_| Err(unavailable(self.queue.port(), "its writer has ended")))
+        answered.await.unwrap_or_else(|_| Err(unavailable(self.queue.port(), "its writer has ended")))
     }
 
     /// Writes what waits, and ends: every later write is refused.
     pub(super) async fn close(&self) {
         self.queue.close();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // It ends by itself or has panicked; either way it is over.
             let _ = writer.await;

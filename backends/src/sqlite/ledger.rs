@@ -9,8 +9,8 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
+        Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -43,10 +43,7 @@ const PORT: &str = "ledger";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x576C_6467,
-    steps: &[(
-        "ledger",
-        include_str!("../../migrations/sqlite/ledger/0001_ledger.sql"),
-    )],
+    steps: &[("ledger", include_str!("../../migrations/sqlite/ledger/0001_ledger.sql"))],
 };
 
 /// The most verbs that wait to be written; one more is answered as unavailable.
@@ -93,87 +90,42 @@ impl SqliteLedger {
 #[async_trait]
 impl LedgerReader for SqliteLedger {
     async fn booking(&self, booking: &BookingId) -> PortResult<Option<Booking>> {
-        self.0
-            .database
-            .answer(read::booking(self.readers(), booking).await)
+        self.0.database.answer(read::booking(self.readers(), booking).await)
     }
 
-    async fn bookings_of(
-        &self,
-        user: &UserId,
-        before: Option<&BookingId>,
-        max: usize,
-    ) -> PortResult<Vec<Booking>> {
-        self.0
-            .database
-            .answer(read::bookings_of(self.readers(), user, before, max).await)
+    async fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        self.0.database.answer(read::bookings_of(self.readers(), user, before, max).await)
     }
 
     async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates> {
-        self.0
-            .database
-            .answer(read::seat_states(self.readers(), event).await)
+        self.0.database.answer(read::seat_states(self.readers(), event).await)
     }
 
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
-        self.0
-            .database
-            .answer(read::totals(self.readers(), event, now).await)
+        self.0.database.answer(read::totals(self.readers(), event, now).await)
     }
 
-    async fn audit_trail(
-        &self,
-        event: &EventId,
-        before: Option<u64>,
-        max: usize,
-    ) -> PortResult<Vec<AuditEntry>> {
-        self.0
-            .database
-            .answer(read::audit_trail(self.readers(), event, before, max).await)
+    async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
+        self.0.database.answer(read::audit_trail(self.readers(), event, before, max).await)
     }
 
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
-        self.0
-            .database
-            .answer(read::payment_acts(self.readers(), booking).await)
+        self.0.database.answer(read::payment_acts(self.readers(), booking).await)
     }
 }
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn claim_seats(
-        &self,
-        batch: &[ClaimSeats],
-        now: Timestamp,
-    ) -> PortResult<Applied<Claimed>> {
-        self.ask(|reply| Act::Claim {
-            batch: batch.to_vec(),
-            now,
-            reply,
-        })
-        .await
+    async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>> {
+        self.ask(|reply| Act::Claim { batch: batch.to_vec(), now, reply }).await
     }
 
-    async fn confirm(
-        &self,
-        batch: &[ConfirmSeats],
-        now: Timestamp,
-    ) -> PortResult<Applied<Confirmed>> {
-        self.ask(|reply| Act::Confirm {
-            batch: batch.to_vec(),
-            now,
-            reply,
-        })
-        .await
+    async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
+        self.ask(|reply| Act::Confirm { batch: batch.to_vec(), now, reply }).await
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {
-        self.ask(|reply| Act::Release {
-            batch: batch.to_vec(),
-            now,
-            reply,
-        })
-        .await
+        self.ask(|reply| Act::Release { batch: batch.to_vec(), now, reply }).await
     }
 
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
@@ -188,52 +140,27 @@ impl Ledger for SqliteLedger {
         now: Timestamp,
     ) -> PortResult<Applied<Cancelled>> {
         let (booking, user) = (booking.clone(), user.clone());
-        self.ask(|reply| Act::Cancel {
-            booking,
-            user,
-            refund,
-            now,
-            reply,
-        })
-        .await
+        self.ask(|reply| Act::Cancel { booking, user, refund, now, reply }).await
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        self.0
-            .database
-            .answer(read::live_claims(self.readers(), event, now).await)
+        self.0.database.answer(read::live_claims(self.readers(), event, now).await)
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
-        self.ask(|reply| Act::Payment {
-            act: act.clone(),
-            reply,
-        })
-        .await
+        self.ask(|reply| Act::Payment { act: act.clone(), reply }).await
     }
 
-    async fn unsettled_payments(
-        &self,
-        until: Timestamp,
-        max: usize,
-    ) -> PortResult<Vec<PaymentAct>> {
-        self.0
-            .database
-            .answer(read::unsettled_payments(self.readers(), until, max).await)
+    async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
+        self.0.database.answer(read::unsettled_payments(self.readers(), until, max).await)
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {
-        self.ask(|reply| Act::Audit {
-            entry: entry.clone(),
-            reply,
-        })
-        .await
+        self.ask(|reply| Act::Audit { entry: entry.clone(), reply }).await
     }
 
     async fn outbox(&self, max: usize) -> PortResult<Vec<OutboxRow>> {
-        self.0
-            .database
-            .answer(read::outbox(self.readers(), max).await)
+        self.0.database.answer(read::outbox(self.readers(), max).await)
     }
 
     async fn outbox_published(&self, number: u64) -> PortResult<()> {
@@ -241,11 +168,6 @@ impl Ledger for SqliteLedger {
     }
 
     async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {
-        self.ask(|reply| Act::ChainEnd {
-            event: event.clone(),
-            candidate,
-            reply,
-        })
-        .await
+        self.ask(|reply| Act::ChainEnd { event: event.clone(), candidate, reply }).await
     }
 }

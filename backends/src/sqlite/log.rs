@@ -44,10 +44,7 @@ const PORT: &str = "log";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x576C_6F67,
-    steps: &[(
-        "log",
-        include_str!("../../migrations/sqlite/log/0001_log.sql"),
-    )],
+    steps: &[("log", include_str!("../../migrations/sqlite/log/0001_log.sql"))],
 };
 
 /// How long a note of where a group goes on may wait for a commit to go with.
@@ -64,10 +61,7 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self {
-            line_lanes: 3,
-            max_waiting: 65_536,
-        }
+        Self { line_lanes: 3, max_waiting: 65_536 }
     }
 }
 
@@ -104,22 +98,13 @@ impl SqliteLog {
     /// version wrote it. `Damaged`: the file is corrupt or no log.
     pub async fn open(path: &Path, settings: LogSettings) -> PortResult<Self> {
         let (database, mut connection) = Database::open(path, &SCHEMA).await?;
-        let topics =
-            Arc::new(database.answer(Topics::load(&mut connection, settings.line_lanes).await)?);
+        let topics = Arc::new(database.answer(Topics::load(&mut connection, settings.line_lanes).await)?);
         let notes = Arc::new(database.answer(Notes::load(&mut connection).await)?);
         let database = Arc::new(database);
         let queue = Queue::new(PORT, settings.max_waiting);
-        let writer = Writer {
-            topics: Arc::clone(&topics),
-            notes: Arc::clone(&notes),
-        };
+        let writer = Writer { topics: Arc::clone(&topics), notes: Arc::clone(&notes) };
         let scribe = Scribe::new(Arc::clone(&database), connection, queue, writer);
-        Ok(Self(Arc::new(Shared {
-            database,
-            scribe,
-            topics,
-            notes,
-        })))
+        Ok(Self(Arc::new(Shared { database, scribe, topics, notes })))
     }
 
     /// Writes what waits, and ends: every later append is refused.
@@ -133,11 +118,7 @@ impl SqliteLog {
     ///
     /// # Errors
     /// As every read.
-    pub async fn joins(
-        &self,
-        event: &EventId,
-        mut each: impl FnMut(Place, JoinRecord) + Send,
-    ) -> PortResult<()> {
+    pub async fn joins(&self, event: &EventId, mut each: impl FnMut(Place, JoinRecord) + Send) -> PortResult<()> {
         let topic = self.0.topics.get(&Topic::Line(event.clone()))?;
         for ((lane_id, kept), lane) in topic.lanes.iter().zip(0..) {
             let each = |offset, payload: &[u8]| {
@@ -151,20 +132,13 @@ impl SqliteLog {
         Ok(())
     }
 
-    async fn read_once(
-        &self,
-        topic: &TopicLanes,
-        lane: Lane,
-        from: u64,
-        max: usize,
-    ) -> PortResult<Option<Vec<Entry>>> {
+    async fn read_once(&self, topic: &TopicLanes, lane: Lane, from: u64, max: usize) -> PortResult<Option<Vec<Entry>>> {
         let (lane_id, lane) = topic.lane(lane)?;
         match lane.read(from, max) {
             Found::Entries(entries) => Ok(Some(entries)),
             Found::Nothing => Ok(None),
             Found::Older if topic.durable => {
-                let older =
-                    read::some(self.0.database.readers(), *lane_id, from, max, lane.end()).await;
+                let older = read::some(self.0.database.readers(), *lane_id, from, max, lane.end()).await;
                 self.0.database.answer(older).map(Some)
             }
             Found::Older => match lane.read(lane.first(), max) {
@@ -180,13 +154,7 @@ impl Log for SqliteLog {
     async fn lanes(&self, topic: &Topic) -> PortResult<u16> {
         let lanes = self.0.topics.get(topic)?;
         if lanes.durable && !lanes.stored.load(Ordering::Acquire) {
-            self.0
-                .scribe
-                .ask(|reply| Act::Store {
-                    topic: Arc::clone(&lanes),
-                    reply,
-                })
-                .await?;
+            self.0.scribe.ask(|reply| Act::Store { topic: Arc::clone(&lanes), reply }).await?;
         }
         Ok(lanes.count())
     }
@@ -194,25 +162,14 @@ impl Log for SqliteLog {
     async fn append(&self, topic: &Topic, lane: Lane, payload: Bytes) -> PortResult<u64> {
         if payload.len() > MAX_PAYLOAD_BYTES {
             let bytes = payload.len();
-            return Err(damaged(
-                PORT,
-                format!("a payload of {bytes} bytes; {MAX_PAYLOAD_BYTES} fit"),
-            ));
+            return Err(damaged(PORT, format!("a payload of {bytes} bytes; {MAX_PAYLOAD_BYTES} fit")));
         }
         let topic = self.0.topics.get(topic)?;
         let (_, in_memory) = topic.lane(lane)?;
         if !topic.durable {
             return Ok(in_memory.extend(std::iter::once(payload)));
         }
-        self.0
-            .scribe
-            .ask(|reply| Act::Append {
-                topic,
-                lane,
-                payload,
-                reply,
-            })
-            .await
+        self.0.scribe.ask(|reply| Act::Append { topic, lane, payload, reply }).await
     }
 
     async fn ends(&self, topic: &Topic) -> PortResult<Vec<u64>> {
@@ -240,16 +197,10 @@ impl Log for SqliteLog {
         }
         let mut end = topic.lane(lane)?.1.watch();
         // The sender lives in the topic, so waiting ends only with an entry or with patience.
-        if timeout(patience, end.wait_for(|end| *end > from))
-            .await
-            .is_err()
-        {
+        if timeout(patience, end.wait_for(|end| *end > from)).await.is_err() {
             return Ok(Vec::new());
         }
-        Ok(self
-            .read_once(&topic, lane, from, max)
-            .await?
-            .unwrap_or_default())
+        Ok(self.read_once(&topic, lane, from, max).await?.unwrap_or_default())
     }
 
     async fn committed(&self, group: &str, topic: &Topic, lane: Lane) -> PortResult<u64> {

@@ -42,18 +42,8 @@ struct Waiting<A> {
 impl<A: Act> Queue<A> {
     /// A queue that at most `max_acts` wait in.
     pub(super) fn new(port: &'static str, max_acts: usize) -> Arc<Self> {
-        let waiting = Mutex::new(Waiting {
-            acts: Vec::new(),
-            bytes: 0,
-            reserved: 0,
-            closed: false,
-        });
-        Arc::new(Self {
-            port,
-            max_acts,
-            waiting,
-            arrived: Notify::new(),
-        })
+        let waiting = Mutex::new(Waiting { acts: Vec::new(), bytes: 0, reserved: 0, closed: false });
+        Arc::new(Self { port, max_acts, waiting, arrived: Notify::new() })
     }
 
     /// Adds `act`; refused where the queue is full or closed.
@@ -77,9 +67,7 @@ impl<A: Act> Queue<A> {
         if waiting.closed {
             return Err(unavailable(self.port, "it is closed"));
         }
-        if waiting.acts.len() + waiting.reserved >= self.max_acts
-            || waiting.bytes + bytes > MAX_WAITING_BYTES
-        {
+        if waiting.acts.len() + waiting.reserved >= self.max_acts || waiting.bytes + bytes > MAX_WAITING_BYTES {
             return Err(unavailable(self.port, "too many writes are waiting"));
         }
         Ok(())

@@ -30,10 +30,7 @@ const PORT: &str = "payments";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5770_6179,
-    steps: &[(
-        "payments",
-        include_str!("../../migrations/sqlite/payments/0001_payments.sql"),
-    )],
+    steps: &[("payments", include_str!("../../migrations/sqlite/payments/0001_payments.sql"))],
 };
 
 /// The most verbs that wait to be written; one more is answered as unavailable.
@@ -58,12 +55,7 @@ impl SqliteSandbox {
     pub async fn open(path: &Path) -> PortResult<Self> {
         let (database, connection) = Database::open(path, &SCHEMA).await?;
         let database = Arc::new(database);
-        let scribe = Scribe::new(
-            Arc::clone(&database),
-            connection,
-            Queue::new(PORT, MAX_WAITING),
-            Writer,
-        );
+        let scribe = Scribe::new(Arc::clone(&database), connection, Queue::new(PORT, MAX_WAITING), Writer);
         Ok(Self(Arc::new(Shared { database, scribe })))
     }
 
@@ -82,39 +74,17 @@ impl Payments for SqliteSandbox {
         due: Money,
     ) -> PortResult<Authorisation> {
         let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0
-            .scribe
-            .ask(|reply| Act::Authorise {
-                booking,
-                transaction,
-                due,
-                reply,
-            })
-            .await?
+        self.0.scribe.ask(|reply| Act::Authorise { booking, transaction, due, reply }).await?
     }
 
     async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
         let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0
-            .scribe
-            .ask(|reply| Act::Capture {
-                booking,
-                transaction,
-                reply,
-            })
-            .await?
+        self.0.scribe.ask(|reply| Act::Capture { booking, transaction, reply }).await?
     }
 
     async fn void(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
         let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0
-            .scribe
-            .ask(|reply| Act::Void {
-                booking,
-                transaction,
-                reply,
-            })
-            .await?
+        self.0.scribe.ask(|reply| Act::Void { booking, transaction, reply }).await?
     }
 
     async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
@@ -123,59 +93,26 @@ impl Payments for SqliteSandbox {
                 .bind(transaction.as_str())
                 .fetch_optional(self.0.database.readers())
                 .await;
-        let status = found.and_then(|text| {
-            text.map(|text| Ok(from_json::<SandboxPayment>(&text)?.status()))
-                .transpose()
-        });
+        let status =
+            found.and_then(|text| text.map(|text| Ok(from_json::<SandboxPayment>(&text)?.status())).transpose());
         self.0.database.answer(status)
     }
 }
 
 #[async_trait]
 impl SandboxPayments for SqliteSandbox {
-    async fn create(
-        &self,
-        transaction: &TransactionId,
-        amount: Money,
-        outcome: SandboxOutcome,
-    ) -> PortResult<()> {
+    async fn create(&self, transaction: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
         let transaction = transaction.clone();
-        self.0
-            .scribe
-            .ask(|reply| Act::Create {
-                transaction,
-                amount,
-                outcome,
-                reply,
-            })
-            .await?
+        self.0.scribe.ask(|reply| Act::Create { transaction, amount, outcome, reply }).await?
     }
 }
 
 /// What is asked for. A refusal of the provider is an answer like any other, and what it changed is kept.
 enum Act {
-    Create {
-        transaction: TransactionId,
-        amount: Money,
-        outcome: SandboxOutcome,
-        reply: Reply<PortResult<()>>,
-    },
-    Authorise {
-        booking: BookingId,
-        transaction: TransactionId,
-        due: Money,
-        reply: Reply<PortResult<Authorisation>>,
-    },
-    Capture {
-        booking: BookingId,
-        transaction: TransactionId,
-        reply: Reply<PortResult<()>>,
-    },
-    Void {
-        booking: BookingId,
-        transaction: TransactionId,
-        reply: Reply<PortResult<()>>,
-    },
+    Create { transaction: TransactionId, amount: Money, outcome: SandboxOutcome, reply: Reply<PortResult<()>> },
+    Authorise { booking: BookingId, transaction: TransactionId, due: Money, reply: Reply<PortResult<Authorisation>> },
+    Capture { booking: BookingId, transaction: TransactionId, reply: Reply<PortResult<()>> },
+    Void { booking: BookingId, transaction: TransactionId, reply: Reply<PortResult<()>> },
 }
 
 impl queue::Act for Act {
@@ -198,49 +135,25 @@ impl Act {
 
     fn decide(&mut self, payments: &mut AllPayments) {
         match self {
-            Self::Create {
-                transaction,
-                amount,
-                outcome,
-                reply,
-            } => {
-                let made = payments
-                    .entry(transaction.clone())
-                    .or_insert_with(|| SandboxPayment::new(*amount, *outcome));
+            Self::Create { transaction, amount, outcome, reply } => {
+                let made =
+                    payments.entry(transaction.clone()).or_insert_with(|| SandboxPayment::new(*amount, *outcome));
                 reply.set(made.is_again(transaction, *amount, *outcome));
             }
-            Self::Authorise {
-                booking,
-                transaction,
-                due,
-                reply,
-            } => {
+            Self::Authorise { booking, transaction, due, reply } => {
                 let payment = payments.get_mut(transaction);
-                reply.set(payment.map_or_else(
-                    || Ok(SandboxPayment::unknown()),
-                    |payment| payment.authorise(booking, *due),
-                ));
+                reply.set(
+                    payment.map_or_else(|| Ok(SandboxPayment::unknown()), |payment| payment.authorise(booking, *due)),
+                );
             }
-            Self::Capture {
-                booking,
-                transaction,
-                reply,
-            } => {
+            Self::Capture { booking, transaction, reply } => {
                 reply.set(match payments.get_mut(transaction) {
                     Some(payment) => payment.capture(transaction, booking),
                     None => Err(SandboxPayment::nothing_to_take(transaction, booking)),
                 });
             }
-            Self::Void {
-                booking,
-                transaction,
-                reply,
-            } => {
-                reply.set(
-                    payments
-                        .get_mut(transaction)
-                        .map_or(Ok(()), |payment| payment.void(transaction, booking)),
-                );
+            Self::Void { booking, transaction, reply } => {
+                reply.set(payments.get_mut(transaction).map_or(Ok(()), |payment| payment.void(transaction, booking)));
             }
         }
     }
@@ -252,11 +165,7 @@ impl Group for Writer {
     type Act = Act;
     const APART: bool = true;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
         let named: BTreeSet<&TransactionId> = acts.iter().map(Act::transaction).collect();
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT transaction_id, payment FROM payments
@@ -273,10 +182,7 @@ impl Group for Writer {
         for act in acts {
             act.decide(&mut payments);
         }
-        let changed: Vec<_> = payments
-            .iter()
-            .filter(|(id, payment)| before.get(*id) != Some(payment))
-            .collect();
+        let changed: Vec<_> = payments.iter().filter(|(id, payment)| before.get(*id) != Some(payment)).collect();
         if changed.is_empty() {
             return Ok(());
         }
@@ -294,9 +200,7 @@ impl Group for Writer {
     fn written(&mut self, acts: Vec<Act>) {
         for act in acts {
             match act {
-                Act::Create { reply, .. }
-                | Act::Capture { reply, .. }
-                | Act::Void { reply, .. } => reply.send(),
+                Act::Create { reply, .. } | Act::Capture { reply, .. } | Act::Void { reply, .. } => reply.send(),
                 Act::Authorise { reply, .. } => reply.send(),
             }
         }
@@ -305,9 +209,7 @@ impl Group for Writer {
     fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
         for act in acts {
             match act {
-                Act::Create { reply, .. }
-                | Act::Capture { reply, .. }
-                | Act::Void { reply, .. } => reply.fail(why),
+                Act::Create { reply, .. } | Act::Capture { reply, .. } | Act::Void { reply, .. } => reply.fail(why),
                 Act::Authorise { reply, .. } => reply.fail(why),
             }
         }

@@ -60,9 +60,8 @@ impl Booking {
 
 /// The answer to a claim whose booking id is known already: the same request gets its booking, as it is by now.
 pub fn settles_earlier(claim: &ClaimSeats, earlier: &Booking) -> Claimed {
-    let same = earlier.fingerprint == claim.fingerprint
-        && earlier.user_id == claim.user
-        && earlier.event_id == claim.event;
+    let same =
+        earlier.fingerprint == claim.fingerprint && earlier.user_id == claim.user && earlier.event_id == claim.event;
     if same { Claimed::Held(earlier.clone()) } else { Claimed::KeyReused }
 }
 

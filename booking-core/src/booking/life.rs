@@ -48,10 +48,7 @@ pub const TRANSITIONS: [(BookingState, [(BookingEvent, Step); 5]); 5] = [
     (Confirmed, [(PaidInTime, Stays), (PaidTooLate, Stays), (GivenBack, No), (RanOut, No), (CalledOff, To(Cancelled))]),
     (Cancelled, [(PaidInTime, No), (PaidTooLate, No), (GivenBack, No), (RanOut, No), (CalledOff, Stays)]),
     // A late payment takes the seats again if they are still free.
-    (
-        Expired,
-        [(PaidInTime, To(Confirmed)), (PaidTooLate, No), (GivenBack, Stays), (RanOut, Stays), (CalledOff, No)],
-    ),
+    (Expired, [(PaidInTime, To(Confirmed)), (PaidTooLate, No), (GivenBack, Stays), (RanOut, Stays), (CalledOff, No)]),
     (Released, [(PaidInTime, No), (PaidTooLate, No), (GivenBack, Stays), (RanOut, No), (CalledOff, No)]),
 ];
 

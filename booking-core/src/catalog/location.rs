@@ -65,10 +65,7 @@ impl Location {
 
 /// A location's forms in JSON.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a location is a city, as text, or an object of city, lat and long"
-)]
+#[serde(untagged, expecting = "a location is a city, as text, or an object of city, lat and long")]
 enum Form {
     City(String),
     Place(Place),
@@ -92,12 +89,7 @@ impl TryFrom<Form> for Location {
     fn try_from(form: Form) -> Result<Self, InvalidLocation> {
         let location = match form {
             Form::City(city) => Self { city, point: None },
-            Form::Place(Place {
-                city,
-                lat,
-                long,
-                point,
-            }) => {
+            Form::Place(Place { city, lat, long, point }) => {
                 let flat = match (lat, long) {
                     (Some(lat), Some(long)) => Some(Point { lat, long }),
                     (None, None) => None,
@@ -106,10 +98,7 @@ impl TryFrom<Form> for Location {
                 if flat.is_some() && point.is_some() {
                     return Err(InvalidLocation::TwoPoints);
                 }
-                Self {
-                    city,
-                    point: flat.or(point),
-                }
+                Self { city, point: flat.or(point) }
             }
         };
         location.check()?;
@@ -121,12 +110,7 @@ impl From<Location> for Form {
     fn from(Location { city, point }: Location) -> Self {
         match point {
             None => Self::City(city),
-            Some(Point { lat, long }) => Self::Place(Place {
-                city,
-                lat: Some(lat),
-                long: Some(long),
-                point: None,
-            }),
+            Some(Point { lat, long }) => Self::Place(Place { city, lat: Some(lat), long: Some(long), point: None }),
         }
     }
 }
@@ -144,13 +128,7 @@ mod tests {
     #[test]
     fn a_city_alone_is_text_and_stays_text() {
         let location = read(json!("Mumbai")).unwrap();
-        assert_eq!(
-            location,
-            Location {
-                city: "Mumbai".into(),
-                point: None
-            }
-        );
+        assert_eq!(location, Location { city: "Mumbai".into(), point: None });
         assert_eq!(serde_json::to_value(&location).unwrap(), json!("Mumbai"));
         assert_eq!(read(json!({"city": "Mumbai"})), Ok(location));
     }
@@ -173,13 +151,7 @@ mod tests {
             let error = read(json!({"city": "X", "lat": lat, "long": long})).unwrap_err();
             assert_eq!(error, InvalidLocation::OffTheEarth.to_string());
         }
-        let nowhere = Location {
-            city: "X".into(),
-            point: Some(Point {
-                lat: f64::NAN,
-                long: 0.0,
-            }),
-        };
+        let nowhere = Location { city: "X".into(), point: Some(Point { lat: f64::NAN, long: 0.0 }) };
         assert_eq!(nowhere.check(), Err(InvalidLocation::OffTheEarth));
     }
 
@@ -191,18 +163,9 @@ mod tests {
             (json!("  "), "city must be"),
             (json!("a\nb"), "city must be"),
             (json!("x".repeat(101)), "city must be"),
-            (
-                json!({"city": "X", "lat": 1.0}),
-                "lat and long belong together",
-            ),
-            (
-                json!({"city": "X", "lat": 1.0, "long": 1.0, "point": point}),
-                "but not both",
-            ),
-            (
-                json!({"city": "X", "latitude": 1.0}),
-                "a location is a city",
-            ),
+            (json!({"city": "X", "lat": 1.0}), "lat and long belong together"),
+            (json!({"city": "X", "lat": 1.0, "long": 1.0, "point": point}), "but not both"),
+            (json!({"city": "X", "latitude": 1.0}), "a location is a city"),
             (json!(7), "a location is a city"),
         ] {
             let error = read(wrong.clone()).unwrap_err();

@@ -92,9 +92,8 @@ impl Sale {
             }
         };
         self.facts.extend(fact);
-        let alive = |(_, session, until): &&(u32, SessionId, Timestamp)| {
-            *until > latest && !self.ended.contains(session)
-        };
+        let alive =
+            |(_, session, until): &&(u32, SessionId, Timestamp)| *until > latest && !self.ended.contains(session);
         let mut live_of = BTreeMap::<u32, u32>::new();
         for (who, ..) in self.admitted.values().filter(alive) {
             *live_of.entry(*who).or_default() += 1;

@@ -49,12 +49,7 @@ impl DeskState {
     ///
     /// `instead_of` names the place that the caller knows to be over. It is replaced only if it is the one that stands,
     /// has no live admission, and did not end as booked or revoked (invariant 7).
-    pub fn claim_place(
-        &mut self,
-        user: &UserId,
-        place: Place,
-        instead_of: Option<Place>,
-    ) -> (Place, Option<DeskFact>) {
+    pub fn claim_place(&mut self, user: &UserId, place: Place, instead_of: Option<Place>) -> (Place, Option<DeskFact>) {
         let identity = Identity::of(user);
         let (stands, fact) = match self.places.get(&identity).copied() {
             None => (place, Some(DeskFact::Placed { identity, place, pinned: false })),
@@ -99,7 +94,8 @@ impl DeskState {
             }
             None => {}
         }
-        let wait_ms = self.rate.wait_ms(request.rate_per_minute, now).max(self.wait_for_room_ms(request.max_active, now));
+        let wait_ms =
+            self.rate.wait_ms(request.rate_per_minute, now).max(self.wait_for_room_ms(request.max_active, now));
         if wait_ms > 0 {
             let fact = self.came.insert(request.rank).then_some(DeskFact::Came { rank: request.rank, at: now });
             return (Admit::Full { retry_after_ms: wait_ms }, fact);
@@ -179,10 +175,7 @@ impl DeskState {
     /// Notes a join that the line's log holds, for a desk that rebuilds its places from there: the lowest place of an
     /// identity stands. Facts that are pinned are replayed after the whole line.
     pub fn restore_place(&mut self, user: &UserId, place: Place) {
-        self.places
-            .entry(Identity::of(user))
-            .and_modify(|stands| *stands = place.min(*stands))
-            .or_insert(place);
+        self.places.entry(Identity::of(user)).and_modify(|stands| *stands = place.min(*stands)).or_insert(place);
     }
 
     /// Brings the desk to `now`, or to the latest moment it has seen, and drops the sessions that are over by then.
@@ -201,9 +194,10 @@ impl DeskState {
         if (self.active.len() as u64) < u64::from(max_active) {
             return 0;
         }
-        let first_ends = self.active.first().map_or(CAP_RETRY_MS, |(expires_at, _)| {
-            u64::try_from(expires_at.millis_since(now)).unwrap_or(0)
-        });
+        let first_ends = self
+            .active
+            .first()
+            .map_or(CAP_RETRY_MS, |(expires_at, _)| u64::try_from(expires_at.millis_since(now)).unwrap_or(0));
         first_ends.clamp(1, CAP_RETRY_MS)
     }
 

@@ -50,9 +50,7 @@ impl SeedChain {
 
     /// What batch `batch` reveals, `s[batch + 1]`; `None` past the end. Costs up to 1,024 hashes.
     pub fn reveal(&self, batch: u32) -> Option<Digest> {
-        let wanted = batch
-            .checked_add(1)
-            .filter(|&wanted| wanted <= self.length)?;
+        let wanted = batch.checked_add(1).filter(|&wanted| wanted <= self.length)?;
         let above = wanted.div_ceil(STRIDE);
         let at = above.saturating_mul(STRIDE).min(self.length);
         let mut link = self.kept[above as usize];
@@ -67,10 +65,7 @@ impl fmt::Debug for SeedChain {
     // The links are secrets until they are revealed: a log line must not tell them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("SeedChain");
-        shown
-            .field("commitment", &self.commitment())
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        shown.field("commitment", &self.commitment()).field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -90,10 +85,7 @@ pub struct Beacon(Vec<u8>);
 
 /// Why a text is not a beacon's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a beacon's value is lower-case hex of at most {} bytes",
-    Beacon::MAX_BYTES
-)]
+#[error("a beacon's value is lower-case hex of at most {} bytes", Beacon::MAX_BYTES)]
 pub struct InvalidBeacon;
 
 impl Beacon {
@@ -105,11 +97,7 @@ impl Beacon {
     /// # Errors
     /// If it is longer than [`Self::MAX_BYTES`].
     pub fn new(bytes: Vec<u8>) -> Result<Self, InvalidBeacon> {
-        if bytes.len() > Self::MAX_BYTES {
-            Err(InvalidBeacon)
-        } else {
-            Ok(Self(bytes))
-        }
+        if bytes.len() > Self::MAX_BYTES { Err(InvalidBeacon) } else { Ok(Self(bytes)) }
     }
 
     /// Its bytes, as the seed takes them.
@@ -166,13 +154,9 @@ mod tests {
                 None => chain.commitment(),
                 Some(batch) => chain.reveal(batch).unwrap(),
             };
-            let around_kept_links =
-                (0..length).filter(|index| index % 1_024 <= 1 || index % 1_024 >= 1_022);
+            let around_kept_links = (0..length).filter(|index| index % 1_024 <= 1 || index % 1_024 >= 1_022);
             for index in around_kept_links.chain([length - 1]) {
-                assert!(
-                    follows(&link(index + 1), &link(index)),
-                    "length {length}, link {index}"
-                );
+                assert!(follows(&link(index + 1), &link(index)), "length {length}, link {index}");
             }
             assert_eq!(link(length), Digest([5; 32]), "length {length}");
             assert_eq!(chain.reveal(length), None);
@@ -189,10 +173,7 @@ mod tests {
     #[test]
     fn a_seed_is_the_hash_of_its_named_parts() {
         let parts = [b"weir/draw/v1".as_slice(), &[1; 32], &[2; 32], b"noise"].concat();
-        assert_eq!(
-            seed(&Digest([1; 32]), &Digest([2; 32]), b"noise"),
-            Digest::of(&[&parts])
-        );
+        assert_eq!(seed(&Digest([1; 32]), &Digest([2; 32]), b"noise"), Digest::of(&[&parts]));
     }
 
     #[test]

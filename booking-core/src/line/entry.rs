@@ -19,14 +19,7 @@ const HEAD_BYTES: usize = 1 + 32 + 8;
 ///
 /// The nonce is 16 bytes that nobody can predict: without it, an entry would tell who joined to anyone who guesses.
 pub fn entry_of(event: &EventId, user: &UserId, nonce: &[u8; 16]) -> Digest {
-    Digest::of(&[
-        b"weir/entry/v1",
-        event.as_str().as_bytes(),
-        &[0],
-        user.as_str().as_bytes(),
-        &[0],
-        nonce,
-    ])
+    Digest::of(&[b"weir/entry/v1", event.as_str().as_bytes(), &[0], user.as_str().as_bytes(), &[0], nonce])
 }
 
 /// One join, as it stands in `weir.line.<event>`. Where it stands, lane and offset, is the place.
@@ -89,11 +82,7 @@ mod tests {
 
     fn join() -> JoinRecord {
         let (event, user) = ("evt_a".parse().unwrap(), "user_b".parse().unwrap());
-        JoinRecord {
-            entry: entry_of(&event, &user, &[9; 16]),
-            user,
-            joined_at: Timestamp::from_millis(1_234),
-        }
+        JoinRecord { entry: entry_of(&event, &user, &[9; 16]), user, joined_at: Timestamp::from_millis(1_234) }
     }
 
     #[test]
@@ -116,14 +105,7 @@ mod tests {
         other_version[0] = 2;
         let mut no_moment = good.to_vec();
         no_moment[33] = 0xff;
-        for wrong in [
-            &[][..],
-            &good[..40],
-            &good[..HEAD_BYTES],
-            &other_version,
-            &no_moment,
-            b"{}",
-        ] {
+        for wrong in [&[][..], &good[..40], &good[..HEAD_BYTES], &other_version, &no_moment, b"{}"] {
             assert_eq!(JoinRecord::decode(wrong), Err(InvalidJoin), "{wrong:?}");
             assert_eq!(JoinRecord::entry_in(wrong), NO_ENTRY);
         }

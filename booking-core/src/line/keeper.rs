@@ -72,9 +72,7 @@ pub fn decide(state: &LineState, inputs: &Inputs, meter: &mut Meter) -> Vec<Deci
         return decisions;
     }
     if batch_is_due(state, policy, &inputs.lane_ends, meter.last_step(), now) {
-        decisions.push(Decision::CloseBatch {
-            ends: inputs.lane_ends.clone(),
-        });
+        decisions.push(Decision::CloseBatch { ends: inputs.lane_ends.clone() });
     }
     let all_booked = inputs.seats > 0 && inputs.booked >= inputs.seats;
     match (all_booked, state.is_sold_out()) {
@@ -84,9 +82,7 @@ pub fn decide(state: &LineState, inputs: &Inputs, meter: &mut Meter) -> Vec<Deci
     }
     let calls = calls_due(state, inputs, meter, now, all_booked);
     if calls > 0 {
-        decisions.push(Decision::Append(StateKind::Served {
-            up_to: state.served() + calls,
-        }));
+        decisions.push(Decision::Append(StateKind::Served { up_to: state.served() + calls }));
     }
     decisions
 }
@@ -101,37 +97,21 @@ fn batch_is_due(
     now: Timestamp,
 ) -> bool {
     let closed = state.last_ends();
-    let fits = lane_ends.len() == closed.len()
-        && lane_ends
-            .iter()
-            .zip(&*closed)
-            .all(|(end, closed)| end >= closed);
+    let fits = lane_ends.len() == closed.len() && lane_ends.iter().zip(&*closed).all(|(end, closed)| end >= closed);
     if now < policy.opens_at || !fits || state.batches().len() >= state.chain_length() as usize {
         return false;
     }
     let Some(last) = state.batches().last() else {
         return true;
     };
-    let stretch = |at: Timestamp| {
-        at.millis_since(policy.opens_at)
-            .div_euclid(policy.batch_ms.into())
-    };
+    let stretch = |at: Timestamp| at.millis_since(policy.opens_at).div_euclid(policy.batch_ms.into());
     // Not 'later than the last batch': a clock that was set back would close no batch until it has caught up.
     stretch(last_step.unwrap_or(last.closed_at)) != stretch(now) && *lane_ends != *closed
 }
 
-fn calls_due(
-    state: &LineState,
-    inputs: &Inputs,
-    meter: &mut Meter,
-    now: Timestamp,
-    all_booked: bool,
-) -> u64 {
+fn calls_due(state: &LineState, inputs: &Inputs, meter: &mut Meter, now: Timestamp, all_booked: bool) -> u64 {
     let counts = &inputs.counts;
-    meter.learn(
-        inputs.counted_from,
-        counts.came.saturating_sub(counts.came_from_rank),
-    );
+    meter.learn(inputs.counted_from, counts.came.saturating_sub(counts.came_from_rank));
     let called_and_open = state.served().saturating_sub(inputs.counted_from);
     meter.call(&MeterInput {
         now,
@@ -142,10 +122,7 @@ fn calls_due(
         pending: called_and_open.saturating_sub(counts.came_from_rank),
         not_admitted: counts.came.saturating_sub(counts.admitted),
         browsing: inputs.browsing,
-        seats_left: inputs
-            .seats
-            .saturating_sub(inputs.held)
-            .saturating_sub(inputs.booked),
+        seats_left: inputs.seats.saturating_sub(inputs.held).saturating_sub(inputs.booked),
         holds_per_second: inputs.holds_per_second,
         waiting: state.waiting(),
     })
@@ -186,28 +163,11 @@ pub struct Opening {
 ///
 /// # Errors
 /// [`Refusal::Invalid`] if the policy is outside its limits, or the sale would have ended already.
-pub fn open(
-    state: &LineState,
-    policy: &SalePolicy,
-    opening: Opening,
-    now: Timestamp,
-) -> Result<StateKind, Refusal> {
+pub fn open(state: &LineState, policy: &SalePolicy, opening: Opening, now: Timestamp) -> Result<StateKind, Refusal> {
     check_policy(policy, now)?;
-    let Opening {
-        owner,
-        commitment,
-        chain_length,
-        lanes,
-    } = opening;
+    let Opening { owner, commitment, chain_length, lanes } = opening;
     let event_id = state.event().clone();
-    Ok(StateKind::Opened {
-        owner,
-        event_id,
-        commitment,
-        chain_length,
-        lanes,
-        policy: policy.clone(),
-    })
+    Ok(StateKind::Opened { owner, event_id, commitment, chain_length, lanes, policy: policy.clone() })
 }
 
 /// The records that do what an operator wants of this line: none where it is as they want it already, several where
@@ -217,11 +177,7 @@ pub fn open(
 /// [`Refusal::NotFound`] where there is no line (to open one, see [`open`]) or the act is none of a line's;
 /// [`Refusal::VersionMismatch`] where a setting changed since the version they name; [`Refusal::Invalid`], saying
 /// what and why, for a value outside its limits, new settings after the lobby opened, and anything after the end.
-pub fn steer(
-    state: &LineState,
-    act: &OperatorAct,
-    now: Timestamp,
-) -> Result<Vec<StateKind>, Refusal> {
+pub fn steer(state: &LineState, act: &OperatorAct, now: Timestamp) -> Result<Vec<StateKind>, Refusal> {
     let Some(policy) = state.policy() else {
         return Err(Refusal::NotFound);
     };
@@ -237,41 +193,23 @@ pub fn steer(
                 );
             }
             check_policy(wanted, now)?;
-            Ok(vec![StateKind::PolicyChanged {
-                policy: wanted.clone(),
-            }])
+            Ok(vec![StateKind::PolicyChanged { policy: wanted.clone() }])
         }
-        OperatorAct::Steer {
-            rate_per_minute,
-            max_active,
-            paused,
-            if_version,
-            ..
-        } => {
-            if if_version
-                .is_some_and(|seen| seen < state.steered_version() || seen > state.version())
-            {
-                return Err(Refusal::VersionMismatch {
-                    version: state.version(),
-                });
+        OperatorAct::Steer { rate_per_minute, max_active, paused, if_version, .. } => {
+            if if_version.is_some_and(|seen| seen < state.steered_version() || seen > state.version()) {
+                return Err(Refusal::VersionMismatch { version: state.version() });
             }
             let rate_per_minute = within("ratePerMinute", *rate_per_minute, RATE_PER_MINUTE)?;
             let max_active = within("maxActive", *max_active, MAX_ACTIVE)?;
             let mut records = Vec::new();
-            if let Some(rate_per_minute) =
-                rate_per_minute.filter(|&wanted| wanted != state.rate_per_minute())
-            {
+            if let Some(rate_per_minute) = rate_per_minute.filter(|&wanted| wanted != state.rate_per_minute()) {
                 records.push(StateKind::RateSet { rate_per_minute });
             }
             if let Some(max_active) = max_active.filter(|&wanted| wanted != state.max_active()) {
                 records.push(StateKind::CapSet { max_active });
             }
             if let Some(paused) = paused.filter(|&wanted| wanted != state.is_paused()) {
-                records.push(if paused {
-                    StateKind::Paused
-                } else {
-                    StateKind::Resumed
-                });
+                records.push(if paused { StateKind::Paused } else { StateKind::Resumed });
             }
             unless_closed(state, now, records)
         }
@@ -280,17 +218,13 @@ pub fn steer(
                 return Ok(Vec::new());
             }
             if state.revoked_count() >= MAX_REVOKED {
-                return invalid(&format!(
-                    "{MAX_REVOKED} admissions are revoked already, and no more can be"
-                ));
+                return invalid(&format!("{MAX_REVOKED} admissions are revoked already, and no more can be"));
             }
             // After closesAt the line still takes a revocation until it says `closed`: admissions outlive the line.
             if state.is_closed() {
                 return invalid("the sale has ended");
             }
-            Ok(vec![StateKind::Revoked {
-                session: session.clone(),
-            }])
+            Ok(vec![StateKind::Revoked { session: session.clone() }])
         }
         OperatorAct::PutVenue { .. } | OperatorAct::PutEvent { .. } => Err(Refusal::NotFound),
     }
@@ -300,11 +234,7 @@ fn rates_were_steered(state: &LineState, policy: &SalePolicy) -> bool {
     state.rate_per_minute() != policy.rate_per_minute || state.max_active() != policy.max_active
 }
 
-fn unless_closed(
-    state: &LineState,
-    now: Timestamp,
-    records: Vec<StateKind>,
-) -> Result<Vec<StateKind>, Refusal> {
+fn unless_closed(state: &LineState, now: Timestamp, records: Vec<StateKind>) -> Result<Vec<StateKind>, Refusal> {
     if !records.is_empty() && state.phase(now) == Phase::Closed {
         return invalid("the sale has ended");
     }
@@ -312,32 +242,20 @@ fn unless_closed(
 }
 
 fn check_policy(policy: &SalePolicy, now: Timestamp) -> Result<(), Refusal> {
-    policy.check().map_err(|why| Refusal::Invalid {
-        detail: why.to_string(),
-    })?;
+    policy.check().map_err(|why| Refusal::Invalid { detail: why.to_string() })?;
     if policy.closes_at <= now {
         return invalid("closesAt has passed already");
     }
     Ok(())
 }
 
-fn within(
-    field: &'static str,
-    value: Option<u32>,
-    limits: (u32, u32),
-) -> Result<Option<u32>, Refusal> {
-    let checked = value
-        .map(|value| sale::within(field, value.into(), limits))
-        .transpose();
-    checked.map_err(|why| Refusal::Invalid {
-        detail: why.to_string(),
-    })
+fn within(field: &'static str, value: Option<u32>, limits: (u32, u32)) -> Result<Option<u32>, Refusal> {
+    let checked = value.map(|value| sale::within(field, value.into(), limits)).transpose();
+    checked.map_err(|why| Refusal::Invalid { detail: why.to_string() })
 }
 
 fn invalid<T>(detail: &str) -> Result<T, Refusal> {
-    Err(Refusal::Invalid {
-        detail: detail.to_owned(),
-    })
+    Err(Refusal::Invalid { detail: detail.to_owned() })
 }
 
 #[cfg(test)]

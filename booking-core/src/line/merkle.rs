@@ -22,10 +22,7 @@ impl MerkleTree {
     pub fn push(&mut self, data: &[u8]) {
         let mut node = Digest::of(&[&[0], data]);
         for _ in 0..self.leaves.trailing_ones() {
-            let left = self
-                .peaks
-                .pop()
-                .expect("a full subtree for each low bit of the size");
+            let left = self.peaks.pop().expect("a full subtree for each low bit of the size");
             node = parent(&left, &node);
         }
         self.peaks.push(node);
@@ -44,12 +41,7 @@ impl MerkleTree {
 
     /// The root over the leaves so far.
     pub fn root(&self) -> Digest {
-        let joined = self
-            .peaks
-            .iter()
-            .rev()
-            .copied()
-            .reduce(|right, left| parent(&left, &right));
+        let joined = self.peaks.iter().rev().copied().reduce(|right, left| parent(&left, &right));
         joined.unwrap_or_else(|| Digest::of(&[]))
     }
 }
@@ -88,18 +80,10 @@ mod tests {
     /// The test vectors of Certificate Transparency's reference implementation, which RFC 9162 inherits.
     #[test]
     fn roots_are_those_of_certificate_transparency() {
-        let leaves: Vec<Vec<u8>> = [
-            "",
-            "00",
-            "10",
-            "2021",
-            "3031",
-            "40414243",
-            "5051525354555657",
-            "606162636465666768696a6b6c6d6e6f",
-        ]
-        .map(|leaf| hex::decode(leaf).unwrap())
-        .to_vec();
+        let leaves: Vec<Vec<u8>> =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+                .map(|leaf| hex::decode(leaf).unwrap())
+                .to_vec();
         let roots = [
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -112,11 +96,7 @@ mod tests {
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
         for (size, root) in roots.iter().enumerate() {
-            assert_eq!(
-                streamed(&leaves[..size]).to_string(),
-                *root,
-                "{size} leaves"
-            );
+            assert_eq!(streamed(&leaves[..size]).to_string(), *root, "{size} leaves");
         }
     }
 

@@ -60,14 +60,7 @@ pub struct Meter {
 
 impl Default for Meter {
     fn default() -> Self {
-        Self {
-            last: None,
-            due: 1.0,
-            share: 1.0,
-            learned_called: 0,
-            learned_came: 0,
-            gone: 0.0,
-        }
+        Self { last: None, due: 1.0, share: 1.0, learned_called: 0, learned_came: 0, gone: 0.0 }
     }
 }
 
@@ -90,10 +83,7 @@ impl Meter {
     /// Learns from the visitors whose first window has closed: of the `called` lowest ranks, `came` have come. Both
     /// count from the beginning of the sale; what was learned before is not learned again.
     pub fn learn(&mut self, called: u64, came: u64) {
-        let Some(cohort) = called
-            .checked_sub(self.learned_called)
-            .filter(|&cohort| cohort > 0)
-        else {
+        let Some(cohort) = called.checked_sub(self.learned_called).filter(|&cohort| cohort > 0) else {
             return;
         };
         // Somebody of an earlier cohort may have come in the second window: count that as this cohort's luck.
@@ -106,10 +96,7 @@ impl Meter {
 
     /// How many more to call now. Never while paused or without a seat left, never more than wait.
     pub fn call(&mut self, input: &MeterInput) -> u64 {
-        let elapsed_ms = self
-            .last
-            .map_or(0, |last| input.now.millis_since(last))
-            .clamp(0, LONGEST_STEP_MS) as f64;
+        let elapsed_ms = self.last.map_or(0, |last| input.now.millis_since(last)).clamp(0, LONGEST_STEP_MS) as f64;
         self.last = Some(input.now);
         let at_desk = self.at_desk(input, elapsed_ms);
         if input.paused {
@@ -150,17 +137,11 @@ impl Meter {
 /// How many should come in a second: what the operator set, or what the pool can serve if that is less.
 fn comers_per_second(input: &MeterInput) -> f64 {
     let rate = f64::from(input.rate_per_minute) / 60.0;
-    input
-        .holds_per_second
-        .map_or(rate, |holds| rate.min(f64::from(holds)))
+    input.holds_per_second.map_or(rate, |holds| rate.min(f64::from(holds)))
 }
 
 fn whole(number: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "rounded down and at least 0"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded down and at least 0")]
     let whole = number.max(0.0) as u64;
     whole
 }

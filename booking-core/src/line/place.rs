@@ -144,9 +144,7 @@ pub fn view(state: &LineState, facts: &PlaceFacts, now: Timestamp) -> PlaceView 
     let rank = facts.ranked.map(|ranked| ranked.rank);
     let ahead = rank.map(|rank| rank.saturating_sub(state.served()));
     let (place_state, turn) = stand(state, phase, rank, facts.presence.at(now), now);
-    let eta = ahead
-        .filter(|_| place_state == PlaceState::Waiting)
-        .and_then(|ahead| eta(state, phase, ahead, now));
+    let eta = ahead.filter(|_| place_state == PlaceState::Waiting).and_then(|ahead| eta(state, phase, ahead, now));
     PlaceView {
         event_id: state.event().clone(),
         place_token: facts.token.clone(),
@@ -172,12 +170,7 @@ pub fn view(state: &LineState, facts: &PlaceFacts, now: Timestamp) -> PlaceView 
 
 /// Whether a place is over in a way that lets its owner join anew: given up, lapsed twice, or admitted until the time
 /// ran out. Whoever booked, or was revoked, keeps the place that ended.
-pub fn may_rejoin(
-    state: &LineState,
-    rank: Option<u64>,
-    presence: Presence,
-    now: Timestamp,
-) -> bool {
+pub fn may_rejoin(state: &LineState, rank: Option<u64>, presence: Presence, now: Timestamp) -> bool {
     let over = match presence.at(now) {
         Presence::Over(None | Some(Ended::GivenUp)) => true,
         Presence::Over(Some(Ended::Booked | Ended::Revoked)) | Presence::Admitted(_) => false,
@@ -207,29 +200,10 @@ fn stand(
     };
     match turn {
         Turn::NotYet => (PlaceState::Waiting, None),
-        Turn::Open {
-            opens_at,
-            closes_at,
-            last,
-        } => (
-            PlaceState::Called,
-            Some(TurnView {
-                opens_at,
-                closes_at,
-                last,
-            }),
-        ),
-        Turn::Between {
-            opens_at,
-            closes_at,
-        } => (
-            PlaceState::Lapsed,
-            Some(TurnView {
-                opens_at,
-                closes_at,
-                last: true,
-            }),
-        ),
+        Turn::Open { opens_at, closes_at, last } => (PlaceState::Called, Some(TurnView { opens_at, closes_at, last })),
+        Turn::Between { opens_at, closes_at } => {
+            (PlaceState::Lapsed, Some(TurnView { opens_at, closes_at, last: true }))
+        }
         Turn::Over => (PlaceState::Lapsed, None),
     }
 }
@@ -259,10 +233,7 @@ fn eta(state: &LineState, phase: Phase, ahead: u64, now: Timestamp) -> Option<Et
     let ahead_minutes = u128::from(ahead) * 60;
     let low = ahead_minutes * 85 / (fast * 100);
     let high = (ahead_minutes * 130).div_ceil(slow * 100) + 2;
-    Some(Eta {
-        low_seconds: round_down(low),
-        high_seconds: round_up(high),
-    })
+    Some(Eta { low_seconds: round_down(low), high_seconds: round_up(high) })
 }
 
 /// The grain of a time shown to people, in seconds: finer would only flicker.
@@ -312,8 +283,7 @@ fn poll_after_ms(
         }
         PlaceState::Drawing => crowd_ms,
         PlaceState::Waiting => {
-            let ahead_ms = u128::from(ahead.unwrap_or(0)) * 60_000
-                / u128::from(state.rate_per_minute().max(1));
+            let ahead_ms = u128::from(ahead.unwrap_or(0)) * 60_000 / u128::from(state.rate_per_minute().max(1));
             u64::try_from(ahead_ms / 10).unwrap_or(most)
         }
         PlaceState::Lapsed => turn.map_or(most, |turn| until(turn.opens_at)),
@@ -328,11 +298,7 @@ fn poll_after_ms(
 
 /// A number from 0 to `width` that is this visitor's own.
 fn spread(width: u64, facts: &PlaceFacts) -> u64 {
-    let lot = facts
-        .entry
-        .0
-        .first_chunk::<4>()
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let lot = facts.entry.0.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     (u64::from(lot) * width.min(u64::from(u32::MAX))) >> 32
 }
 

@@ -37,6 +37,36 @@ pub struct PlaceToken {
     pub rank: Option<u64>,
 }
 
+/// A place token as it was read, its texts still in the buffer it was read into: for whoever opens it only to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenedToken<'a> {
+    /// In which event's line.
+    pub event: &'a str,
+    /// Whose.
+    pub user: &'a str,
+    /// Where.
+    pub place: Place,
+    /// The join's public entry.
+    pub entry: Digest,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// The rank, once drawn.
+    pub rank: Option<u64>,
+}
+
+impl OpenedToken<'_> {
+    /// The same, for keeps.
+    ///
+    /// # Errors
+    /// If its texts are not the ids that every genuine token holds.
+    pub fn to_token(&self) -> Result<PlaceToken, InvalidPlaceToken> {
+        let &Self { event, user, place, entry, joined_at, rank } = self;
+        let event = event.parse().map_err(|_| InvalidPlaceToken::Malformed)?;
+        let user = user.parse().map_err(|_| InvalidPlaceToken::Malformed)?;
+        Ok(PlaceToken { event, user, place, entry, joined_at, rank })
+    }
+}
+
 /// One key of the ring.
 #[derive(Clone)]
 pub struct PlaceKey {
@@ -47,10 +77,7 @@ pub struct PlaceKey {
 impl PlaceKey {
     /// The key `secret`, 32 unpredictable bytes, named `id` in the tokens it made.
     pub fn new(id: u32, secret: &[u8; 32]) -> Self {
-        Self {
-            id,
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
-        }
+        Self { id, key: hmac::Key::new(hmac::HMAC_SHA256, secret) }
     }
 
     /// Its name.
@@ -95,10 +122,7 @@ impl PlaceKeys {
 
     /// The token as text: base64url without padding.
     pub fn seal(&self, token: &PlaceToken) -> String {
-        let (event, user) = (
-            token.event.as_str().as_bytes(),
-            token.user.as_str().as_bytes(),
-        );
+        let (event, user) = (token.event.as_str().as_bytes(), token.user.as_str().as_bytes());
         let mut out = Vec::with_capacity(FIXED_BYTES + event.len() + user.len() + MAC_BYTES);
         out.push(VERSION);
         out.extend_from_slice(&self.signing.id.to_be_bytes());
@@ -123,49 +147,43 @@ impl PlaceKeys {
     /// # Errors
     /// If it is anything else.
     pub fn open(&self, text: &str) -> Result<PlaceToken, InvalidPlaceToken> {
+        self.open_in(text, &mut [0; MAX_TOKEN_CHARS])?.to_token()
+    }
+
+    /// The same without taking any memory but `buffer`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_in<'a>(
+        &self,
+        text: &str,
+        buffer: &'a mut [u8; MAX_TOKEN_CHARS],
+    ) -> Result<OpenedToken<'a>, InvalidPlaceToken> {
         use InvalidPlaceToken::{Forged, Malformed, UnknownKey};
         if text.len() > MAX_TOKEN_CHARS {
             return Err(Malformed);
         }
-        let mut buffer = [0; MAX_TOKEN_CHARS];
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(text, &mut buffer)
-            .map_err(|_| Malformed)?;
-        let (said, mac) = length
-            .checked_sub(MAC_BYTES)
-            .and_then(|at| buffer[..length].split_at_checked(at))
-            .ok_or(Malformed)?;
+        let length = URL_SAFE_NO_PAD.decode_slice(text, buffer).map_err(|_| Malformed)?;
+        let buffer: &'a [u8] = buffer;
+        let (said, mac) =
+            length.checked_sub(MAC_BYTES).and_then(|at| buffer[..length].split_at_checked(at)).ok_or(Malformed)?;
         let mut reader = Reader(said);
         if reader.array::<1>()? != [VERSION] {
             return Err(Malformed);
         }
         let key_id = u32::from_be_bytes(reader.array()?);
-        let key = std::iter::once(&self.signing)
-            .chain(&self.older)
-            .find(|key| key.id == key_id)
-            .ok_or(UnknownKey)?;
+        let key = std::iter::once(&self.signing).chain(&self.older).find(|key| key.id == key_id).ok_or(UnknownKey)?;
         hmac::verify(&key.key, said, mac).map_err(|_| Forged)?;
-        let place = Place {
-            lane: u16::from_be_bytes(reader.array()?),
-            offset: u64::from_be_bytes(reader.array()?),
-        };
+        let place = Place { lane: u16::from_be_bytes(reader.array()?), offset: u64::from_be_bytes(reader.array()?) };
         let joined_at = Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
         let entry = Digest(reader.array()?);
         let has_rank = reader.array::<1>()? != [0];
         let rank = u64::from_be_bytes(reader.array()?);
-        let event = reader.text()?.parse().map_err(|_| Malformed)?;
-        let user = reader.text()?.parse().map_err(|_| Malformed)?;
+        let (event, user) = (reader.text()?, reader.text()?);
         if !reader.0.is_empty() {
             return Err(Malformed);
         }
-        Ok(PlaceToken {
-            event,
-            user,
-            place,
-            entry,
-            joined_at,
-            rank: has_rank.then_some(rank),
-        })
+        Ok(OpenedToken { event, user, place, entry, joined_at, rank: has_rank.then_some(rank) })
     }
 }
 
@@ -174,20 +192,14 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], InvalidPlaceToken> {
-        let (field, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(InvalidPlaceToken::Malformed)?;
+        let (field, rest) = self.0.split_first_chunk::<N>().ok_or(InvalidPlaceToken::Malformed)?;
         self.0 = rest;
         Ok(*field)
     }
 
     fn text(&mut self) -> Result<&'a str, InvalidPlaceToken> {
         let [length] = self.array::<1>()?;
-        let (field, rest) = self
-            .0
-            .split_at_checked(length.into())
-            .ok_or(InvalidPlaceToken::Malformed)?;
+        let (field, rest) = self.0.split_at_checked(length.into()).ok_or(InvalidPlaceToken::Malformed)?;
         self.0 = rest;
         std::str::from_utf8(field).map_err(|_| InvalidPlaceToken::Malformed)
     }
@@ -201,10 +213,7 @@ mod tests {
         PlaceToken {
             event: "evt_a".parse().unwrap(),
             user: "user_b".parse().unwrap(),
-            place: Place {
-                lane: 3,
-                offset: 1 << 40,
-            },
+            place: Place { lane: 3, offset: 1 << 40 },
             entry: Digest([6; 32]),
             joined_at: Timestamp::from_millis(1_234_567),
             rank,
@@ -225,15 +234,8 @@ mod tests {
     #[test]
     fn the_longest_ids_fit() {
         let long = "x".repeat(MAX_ID_BYTES);
-        let (event, user) = (
-            format!("evt_{}", &long[4..]),
-            format!("user_{}", &long[5..]),
-        );
-        let token = PlaceToken {
-            event: event.parse().unwrap(),
-            user: user.parse().unwrap(),
-            ..token(Some(1))
-        };
+        let (event, user) = (format!("evt_{}", &long[4..]), format!("user_{}", &long[5..]));
+        let token = PlaceToken { event: event.parse().unwrap(), user: user.parse().unwrap(), ..token(Some(1)) };
         let text = keys().seal(&token);
         assert!(text.len() <= MAX_TOKEN_CHARS);
         assert_eq!(keys().open(&text), Ok(token));
@@ -243,33 +245,22 @@ mod tests {
     fn an_older_key_still_opens_what_it_sealed() {
         let before = PlaceKeys::new(PlaceKey::new(1, &[1; 32]), vec![]);
         assert_eq!(keys().open(&before.seal(&token(None))), Ok(token(None)));
-        assert_eq!(
-            before.open(&keys().seal(&token(None))),
-            Err(InvalidPlaceToken::UnknownKey)
-        );
+        assert_eq!(before.open(&keys().seal(&token(None))), Err(InvalidPlaceToken::UnknownKey));
     }
 
     #[test]
     fn a_key_of_the_same_name_with_another_secret_forges() {
         let other = PlaceKeys::new(PlaceKey::new(2, &[9; 32]), vec![]);
-        assert_eq!(
-            keys().open(&other.seal(&token(None))),
-            Err(InvalidPlaceToken::Forged)
-        );
+        assert_eq!(keys().open(&other.seal(&token(None))), Err(InvalidPlaceToken::Forged));
     }
 
     #[test]
     fn a_token_with_any_bit_changed_is_refused() {
-        let sealed = URL_SAFE_NO_PAD
-            .decode(keys().seal(&token(Some(5))))
-            .unwrap();
+        let sealed = URL_SAFE_NO_PAD.decode(keys().seal(&token(Some(5)))).unwrap();
         for at in 0..sealed.len() * 8 {
             let mut changed = sealed.clone();
             changed[at / 8] ^= 1 << (at % 8);
-            assert!(
-                keys().open(&URL_SAFE_NO_PAD.encode(changed)).is_err(),
-                "bit {at}"
-            );
+            assert!(keys().open(&URL_SAFE_NO_PAD.encode(changed)).is_err(), "bit {at}");
         }
     }
 
@@ -278,16 +269,7 @@ mod tests {
         let good = keys().seal(&token(None));
         let cut = &good[..good.len() - 4];
         let long = "A".repeat(MAX_TOKEN_CHARS + 4);
-        for wrong in [
-            "",
-            "A",
-            "====",
-            "not a token",
-            cut,
-            &format!("{good}="),
-            &format!("{good}AAAA"),
-            &long,
-        ] {
+        for wrong in ["", "A", "====", "not a token", cut, &format!("{good}="), &format!("{good}AAAA"), &long] {
             assert!(keys().open(wrong).is_err(), "{wrong}");
         }
     }

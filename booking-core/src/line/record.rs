@@ -33,11 +33,7 @@ pub struct StateRecord {
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StateKind {
     /// The line exists. The first record, and only that; its keeper has epoch 1.
     Opened {
@@ -120,9 +116,7 @@ pub enum StateKind {
 impl StateRecord {
     /// The record as it goes into the log.
     pub fn text(&self) -> Bytes {
-        serde_json::to_vec(self)
-            .expect("a record is plain data with text keys")
-            .into()
+        serde_json::to_vec(self).expect("a record is plain data with text keys").into()
     }
 
     /// Reads what [`Self::text`] wrote.
@@ -144,30 +138,15 @@ mod tests {
     use super::*;
 
     fn text_of(kind: StateKind) -> String {
-        let record = StateRecord {
-            seq: 3,
-            prev: Digest::ZERO,
-            epoch: 2,
-            at: Timestamp::from_millis(7),
-            kind,
-        };
+        let record = StateRecord { seq: 3, prev: Digest::ZERO, epoch: 2, at: Timestamp::from_millis(7), kind };
         String::from_utf8(record.text().to_vec()).unwrap()
     }
 
     #[test]
     fn a_records_text_is_compact_with_its_members_in_order() {
-        let head = format!(
-            r#"{{"seq":3,"prev":"{}","epoch":2,"at":"1970-01-01T00:00:00.007Z","#,
-            Digest::ZERO
-        );
-        assert_eq!(
-            text_of(StateKind::Served { up_to: 9 }),
-            format!(r#"{head}"kind":"served","upTo":9}}"#)
-        );
-        assert_eq!(
-            text_of(StateKind::SoldOut),
-            format!(r#"{head}"kind":"soldOut"}}"#)
-        );
+        let head = format!(r#"{{"seq":3,"prev":"{}","epoch":2,"at":"1970-01-01T00:00:00.007Z","#, Digest::ZERO);
+        assert_eq!(text_of(StateKind::Served { up_to: 9 }), format!(r#"{head}"kind":"served","upTo":9}}"#));
+        assert_eq!(text_of(StateKind::SoldOut), format!(r#"{head}"kind":"soldOut"}}"#));
         assert_eq!(
             text_of(StateKind::RateSet { rate_per_minute: 5 }),
             format!(r#"{head}"kind":"rateSet","ratePerMinute":5}}"#)
@@ -208,9 +187,7 @@ mod tests {
         let session = "session_a".parse().unwrap();
         let kinds = [
             opened,
-            StateKind::Owned {
-                owner: "l".to_owned(),
-            },
+            StateKind::Owned { owner: "l".to_owned() },
             StateKind::PolicyChanged { policy },
             StateKind::CapSet { max_active: 4 },
             StateKind::Paused,

@@ -37,11 +37,7 @@ impl Shuffle {
                 *pivot = u64::from_le_bytes(*first) % count;
             }
         }
-        Self {
-            seed: *seed,
-            count,
-            pivots,
-        }
+        Self { seed: *seed, count, pivots }
     }
 
     /// How many there are.
@@ -54,11 +50,7 @@ impl Shuffle {
     /// # Panics
     /// If `index` is not below the count.
     pub fn rank_of(&self, index: u64) -> u64 {
-        assert!(
-            index < self.count,
-            "index {index} is not among {}",
-            self.count
-        );
+        assert!(index < self.count, "index {index} is not among {}", self.count);
         if self.count == 1 {
             return 0;
         }
@@ -109,18 +101,10 @@ mod tests {
 
     #[test]
     fn the_shuffle_is_that_of_ethereums_specification() {
-        let vectors: Vectors =
-            serde_json::from_str(include_str!("../../tests/draw-vectors.json")).unwrap();
+        let vectors: Vectors = serde_json::from_str(include_str!("../../tests/draw-vectors.json")).unwrap();
         assert!(!vectors.vectors.is_empty());
-        for Vector {
-            seed,
-            count,
-            shuffled,
-        } in vectors.vectors
-        {
-            let computed: Vec<u64> = (0..count)
-                .map(|index| shuffled_index(index, count, &seed))
-                .collect();
+        for Vector { seed, count, shuffled } in vectors.vectors {
+            let computed: Vec<u64> = (0..count).map(|index| shuffled_index(index, count, &seed)).collect();
             assert_eq!(computed, shuffled, "count {count}");
         }
     }

@@ -124,17 +124,12 @@ impl LineState {
 
     /// How many links the seed chain has; 0 before `opened`.
     pub fn chain_length(&self) -> u32 {
-        self.opening
-            .as_ref()
-            .map_or(0, |opening| opening.chain_length)
+        self.opening.as_ref().map_or(0, |opening| opening.chain_length)
     }
 
     /// How many lanes the line has; 0 before `opened`.
     pub fn lanes(&self) -> u16 {
-        let lanes = self
-            .opening
-            .as_ref()
-            .map_or(0, |opening| opening.no_offsets.len());
+        let lanes = self.opening.as_ref().map_or(0, |opening| opening.no_offsets.len());
         u16::try_from(lanes).unwrap_or(u16::MAX)
     }
 
@@ -160,9 +155,7 @@ impl LineState {
 
     /// When the last accepted record was decided; the epoch of time before the first.
     pub fn last_at(&self) -> Timestamp {
-        self.head
-            .as_ref()
-            .map_or(Timestamp::default(), |head| head.at)
+        self.head.as_ref().map_or(Timestamp::default(), |head| head.at)
     }
 
     /// How many records were accepted.
@@ -192,9 +185,7 @@ impl LineState {
 
     /// How many places have a rank.
     pub fn drawn(&self) -> u64 {
-        self.batches
-            .last()
-            .map_or(0, |batch| batch.before + batch.size)
+        self.batches.last().map_or(0, |batch| batch.before + batch.size)
     }
 
     /// How many have been called: every rank below this.

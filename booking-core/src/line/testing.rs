@@ -98,17 +98,14 @@ impl TestLine {
         let user = format!("user_{joined}").parse().expect("an id");
         let offset = self.lanes[lane].len() as u64;
         self.lanes[lane].push(entry_of(&event(), &user, &[3; 16]));
-        Place {
-            lane: u16::try_from(lane).expect("few lanes"),
-            offset,
-        }
+        Place { lane: u16::try_from(lane).expect("few lanes"), offset }
     }
 
     /// Every place, lane by lane.
     pub(super) fn places(&self) -> impl Iterator<Item = Place> {
-        (0..).zip(&self.lanes).flat_map(|(lane, entries)| {
-            (0..entries.len() as u64).map(move |offset| Place { lane, offset })
-        })
+        (0..)
+            .zip(&self.lanes)
+            .flat_map(|(lane, entries)| (0..entries.len() as u64).map(move |offset| Place { lane, offset }))
     }
 
     pub(super) fn ends(&self) -> Vec<u64> {

@@ -118,11 +118,7 @@ impl PublicDraw {
     /// The page of `state`'s draw that begins with batch `from`; `None` before the line was opened.
     pub fn page(state: &LineState, from: u32) -> Option<Self> {
         let rest = state.batches().get(from as usize..).unwrap_or_default();
-        let batches: Vec<PublicBatch> = rest
-            .iter()
-            .take(MAX_BATCHES_A_PAGE)
-            .map(PublicBatch::from)
-            .collect();
+        let batches: Vec<PublicBatch> = rest.iter().take(MAX_BATCHES_A_PAGE).map(PublicBatch::from).collect();
         let next = rest.get(MAX_BATCHES_A_PAGE).map(|batch| batch.index);
         Some(Self {
             algorithm: draw::ALGORITHM.to_owned(),
@@ -130,10 +126,7 @@ impl PublicDraw {
             chain_length: state.chain_length(),
             batches,
             next,
-            head: PublicHead {
-                seq: state.head_seq()?,
-                hash: state.head_hash(),
-            },
+            head: PublicHead { seq: state.head_seq()?, hash: state.head_hash() },
         })
     }
 }
@@ -169,10 +162,7 @@ pub enum Fault {
 
 impl Fault {
     fn batch(batch: u32, why: impl Into<String>) -> Self {
-        Self::Batch {
-            batch,
-            why: why.into(),
-        }
+        Self::Batch { batch, why: why.into() }
     }
 }
 

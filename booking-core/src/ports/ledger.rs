@@ -83,8 +83,13 @@ pub trait Ledger: LedgerReader {
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>>;
 
     /// Cancels a confirmed booking; its seats are free.
-    async fn cancel(&self, booking: &BookingId, user: &UserId, refund: i64, now: Timestamp)
-    -> PortResult<Applied<Cancelled>>;
+    async fn cancel(
+        &self,
+        booking: &BookingId,
+        user: &UserId,
+        refund: i64,
+        now: Timestamp,
+    ) -> PortResult<Applied<Cancelled>>;
 
     /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;

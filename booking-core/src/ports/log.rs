@@ -91,8 +91,14 @@ pub trait Log: Send + Sync {
 
     /// Up to `max` entries of `lane` from offset `from` on. Where there is none yet, waits up to `patience` for one;
     /// an empty answer means that there still is none.
-    async fn read(&self, topic: &Topic, lane: Lane, from: u64, max: usize, patience: Duration)
-    -> PortResult<Vec<Entry>>;
+    async fn read(
+        &self,
+        topic: &Topic,
+        lane: Lane,
+        from: u64,
+        max: usize,
+        patience: Duration,
+    ) -> PortResult<Vec<Entry>>;
 
     /// Where `group` goes on reading `lane`: what it last committed, or 0.
     async fn committed(&self, group: &str, topic: &Topic, lane: Lane) -> PortResult<u64>;

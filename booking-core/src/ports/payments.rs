@@ -31,8 +31,12 @@ pub enum Authorisation {
 #[async_trait]
 pub trait Payments: Send + Sync {
     /// Sets `due` aside for `booking` from `transaction`.
-    async fn authorise(&self, booking: &BookingId, transaction: &TransactionId, due: Money)
-    -> PortResult<Authorisation>;
+    async fn authorise(
+        &self,
+        booking: &BookingId,
+        transaction: &TransactionId,
+        due: Money,
+    ) -> PortResult<Authorisation>;
 
     /// Takes what was set aside.
     async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()>;

@@ -20,24 +20,10 @@ use super::{
 
 /// The best `count` seats of `category` (of any, where `None`) that are not `taken`, in seat order. `None` if there are
 /// fewer, if the map has no such category, or if `count` is 0.
-pub fn best_available(
-    map: &SeatMap,
-    taken: &SeatSet,
-    count: u32,
-    category: Option<&str>,
-) -> Option<Vec<SeatIndex>> {
-    let search = Search {
-        map,
-        taken,
-        category: category
-            .map(|name| map.category(name).ok_or(()))
-            .transpose()
-            .ok()?,
-    };
+pub fn best_available(map: &SeatMap, taken: &SeatSet, count: u32, category: Option<&str>) -> Option<Vec<SeatIndex>> {
+    let search = Search { map, taken, category: category.map(|name| map.category(name).ok_or(())).transpose().ok()? };
     let count = usize::try_from(count).ok().filter(|count| *count > 0)?;
-    search
-        .together(count)
-        .or_else(|| search.in_fewest_rows(count))
+    search.together(count).or_else(|| search.in_fewest_rows(count))
 }
 
 struct Search<'a> {
@@ -82,9 +68,7 @@ impl Search<'_> {
             })
             .collect();
         let fullest = fullest_rows(&free, count)?;
-        let rows = self
-            .rows_in_a_row(&free, fullest.len(), count)
-            .unwrap_or(fullest);
+        let rows = self.rows_in_a_row(&free, fullest.len(), count).unwrap_or(fullest);
         let mut seats = Vec::with_capacity(count);
         for (row, share) in shares(&rows, &free, count) {
             seats.extend(self.of_row(row, share));
@@ -99,9 +83,7 @@ impl Search<'_> {
             let mut sum = 0;
             for row in section.rows.clone() {
                 sum += free[row];
-                let first = (row + 1)
-                    .checked_sub(how_many)
-                    .filter(|first| *first >= section.rows.start);
+                let first = (row + 1).checked_sub(how_many).filter(|first| *first >= section.rows.start);
                 let Some(first) = first else { continue };
                 if sum >= count {
                     return Some((first..=row).collect());
@@ -117,27 +99,15 @@ impl Search<'_> {
         let seats = &self.map.rows()[row];
         let mut spots = Vec::new();
         self.fill(&mut spots, row);
-        let general = self
-            .map
-            .section_of(row)
-            .is_some_and(|section| section.general_admission);
+        let general = self.map.section_of(row).is_some_and(|section| section.general_admission);
         let positions = if general {
-            spots
-                .iter()
-                .zip(0..)
-                .filter(|(spot, _)| spot.kind == Kind::Open)
-                .map(|(_, at)| at)
-                .take(count)
-                .collect()
+            spots.iter().zip(0..).filter(|(spot, _)| spot.kind == Kind::Open).map(|(_, at)| at).take(count).collect()
         } else if let Some(start) = row::side_by_side(&spots, count) {
             (start..start + count).collect()
         } else {
             row::fewest_groups(&spots, count).unwrap_or_default()
         };
-        positions
-            .into_iter()
-            .map(|position: usize| seats[position])
-            .collect()
+        positions.into_iter().map(|position: usize| seats[position]).collect()
     }
 }
 

@@ -48,9 +48,7 @@ pub struct SeatId(Arc<str>);
 
 /// Why a text is not a seat id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{0}' is not a seat id: 1 to {MAX_SEAT_ID_CHARS} characters, none of control, no space at the ends"
-)]
+#[error("'{0}' is not a seat id: 1 to {MAX_SEAT_ID_CHARS} characters, none of control, no space at the ends")]
 pub struct InvalidSeatId(String);
 
 impl SeatId {
@@ -67,9 +65,7 @@ impl FromStr for SeatId {
         if is_label(text, MAX_SEAT_ID_CHARS) {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidSeatId(
-                text.escape_debug().take(MAX_SEAT_ID_CHARS).collect(),
-            ))
+            Err(InvalidSeatId(text.escape_debug().take(MAX_SEAT_ID_CHARS).collect()))
         }
     }
 }
@@ -131,10 +127,7 @@ pub struct Section {
 /// A seat.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the name that JSON has, and every other type of ours"
-)]
+#[expect(clippy::struct_field_names, reason = "the name that JSON has, and every other type of ours")]
 pub struct Seat {
     /// Its id.
     pub seat_id: SeatId,
@@ -192,10 +185,7 @@ impl SeatMap {
     }
 
     /// How many seats; at least 1, at most [`MAX_SEATS`].
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a map without seats is refused"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a map without seats is refused")]
     pub fn len(&self) -> usize {
         self.seats.len()
     }
@@ -212,9 +202,7 @@ impl SeatMap {
 
     /// The position in [`Self::categories`] of the category called `name`.
     pub fn category(&self, name: &str) -> Option<usize> {
-        self.categories
-            .iter()
-            .position(|category| &*category.name == name)
+        self.categories.iter().position(|category| &*category.name == name)
     }
 
     /// The position in [`Self::rows`] of `seat`'s row.
@@ -224,9 +212,7 @@ impl SeatMap {
 
     /// The section of a row, by its position in [`Self::rows`].
     pub fn section_of(&self, row: usize) -> Option<&Section> {
-        let section = self
-            .sections
-            .partition_point(|section| section.rows.end <= row);
+        let section = self.sections.partition_point(|section| section.rows.end <= row);
         self.sections.get(section)
     }
 
@@ -243,17 +229,11 @@ impl SeatMap {
 
 /// Marks which seats of a row, after the first, are neighbours of the one before.
 fn joined_in_row(points: &[(f64, f64)]) -> Vec<bool> {
-    let distances: Vec<f64> = points
-        .windows(2)
-        .map(|w| (w[1].0 - w[0].0).hypot(w[1].1 - w[0].1))
-        .collect();
+    let distances: Vec<f64> = points.windows(2).map(|w| (w[1].0 - w[0].0).hypot(w[1].1 - w[0].1)).collect();
     let mut sorted = distances.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let Some(median) = sorted.len().checked_sub(1).map(|last| sorted[last / 2]) else {
         return Vec::new();
     };
-    distances
-        .iter()
-        .map(|distance| median == 0.0 || *distance <= AISLE_RATIO * median)
-        .collect()
+    distances.iter().map(|distance| median == 0.0 || *distance <= AISLE_RATIO * median).collect()
 }

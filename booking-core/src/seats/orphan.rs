@@ -28,19 +28,13 @@ pub fn orphans(map: &SeatMap, taken: &SeatSet, chosen: &[SeatIndex]) -> Vec<Seat
     }
     let mut found = Vec::new();
     for (row, chosen) in by_row {
-        if map
-            .section_of(row)
-            .is_none_or(|section| section.general_admission)
-        {
+        if map.section_of(row).is_none_or(|section| section.general_admission) {
             continue;
         }
         let seats = &map.rows()[row];
         let categories: Vec<usize> = chosen.iter().map(|seat| map.category_of(seat)).collect();
         let spots = row::spots(map, taken, seats, |category| categories.contains(&category));
-        let uses: Vec<Use> = seats
-            .iter()
-            .map(|seat| Use::of(chosen.contains(*seat)))
-            .collect();
+        let uses: Vec<Use> = seats.iter().map(|seat| Use::of(chosen.contains(*seat))).collect();
         let (left, groups) = row::outcome(&spots, &uses);
         if !left.is_empty() && row::has_clean_choice(&spots, chosen.count(), groups) {
             found.extend(left.into_iter().map(|position| seats[position]));

@@ -18,15 +18,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::map::{
-    Category, Description, InvalidSeatMap, RowDescription, SeatDescription, SeatMap,
-    SectionDescription,
-};
+use super::map::{Category, Description, InvalidSeatMap, RowDescription, SeatDescription, SeatMap, SectionDescription};
 
 /// What categories without a usable colour are drawn with, in turn.
-const COLORS: [&str; 6] = [
-    "#2f6f9f", "#b0413e", "#3f7d58", "#8a6d3b", "#6b5b95", "#3b7a8a",
-];
+const COLORS: [&str; 6] = ["#2f6f9f", "#b0413e", "#3f7d58", "#8a6d3b", "#6b5b95", "#3b7a8a"];
 
 /// Why a JSON document is not a seating plan that Weir can take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,32 +54,20 @@ pub enum InvalidPretixPlan {
 pub fn parse(plan: &Value) -> Result<SeatMap, InvalidPretixPlan> {
     let plan = Object::of(plan, || "the plan".into())?;
     let plan = match plan.members.get("layout") {
-        Some(layout) if !plan.members.contains_key("zones") => {
-            Object::of(layout, || "the plan's layout".into())?
-        }
+        Some(layout) if !plan.members.contains_key("zones") => Object::of(layout, || "the plan's layout".into())?,
         _ => plan,
     };
     let categories = plan.list("categories", |n| format!("category {n}"))?;
-    let categories = categories
-        .iter()
-        .enumerate()
-        .map(|(n, category)| read_category(n, category));
+    let categories = categories.iter().enumerate().map(|(n, category)| read_category(n, category));
     let categories = categories.collect::<Result<_, _>>()?;
     let mut names = HashSet::new();
     let mut sections = Vec::new();
-    for (position, zone) in plan
-        .list("zones", |n| format!("zone {n}"))?
-        .iter()
-        .enumerate()
-    {
+    for (position, zone) in plan.list("zones", |n| format!("zone {n}"))?.iter().enumerate() {
         if let Some(section) = read_zone(position, zone, &mut names)? {
             sections.push(section);
         }
     }
-    Ok(SeatMap::try_from(Description {
-        categories,
-        sections,
-    })?)
+    Ok(SeatMap::try_from(Description { categories, sections })?)
 }
 
 /// An object of the plan, and where it stands.
@@ -102,43 +85,25 @@ impl<'a> Object<'a> {
     }
 
     fn wrong(&self, member: &'static str, wanted: &'static str) -> InvalidPretixPlan {
-        InvalidPretixPlan::Member {
-            at: self.at.clone(),
-            member,
-            wanted,
-        }
+        InvalidPretixPlan::Member { at: self.at.clone(), member, wanted }
     }
 
     /// A list of objects; `name` makes an object's place from its number, counted from 1.
-    fn list(
-        &self,
-        member: &'static str,
-        name: impl Fn(usize) -> String,
-    ) -> Result<Vec<Self>, InvalidPretixPlan> {
+    fn list(&self, member: &'static str, name: impl Fn(usize) -> String) -> Result<Vec<Self>, InvalidPretixPlan> {
         let Some(Value::Array(values)) = self.members.get(member) else {
             return Err(self.wrong(member, "a list"));
         };
         let at = |n| {
-            if self.at.starts_with("the plan") {
-                name(n)
-            } else {
-                format!("{}, {}", self.at, name(n))
-            }
+            if self.at.starts_with("the plan") { name(n) } else { format!("{}, {}", self.at, name(n)) }
         };
-        values
-            .iter()
-            .zip(1..)
-            .map(|(value, n)| Object::of(value, || at(n)))
-            .collect()
+        values.iter().zip(1..).map(|(value, n)| Object::of(value, || at(n))).collect()
     }
 
     /// A text, or a whole number as text: hand-made plans have both. Absent, null and blank: `None`.
     fn text(&self, member: &'static str) -> Result<Option<String>, InvalidPretixPlan> {
         match self.members.get(member) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => {
-                Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
-            }
+            Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
             Some(Value::Number(number)) if number.is_u64() => Ok(Some(number.to_string())),
             Some(_) => Err(self.wrong(member, "text")),
         }
@@ -165,26 +130,15 @@ impl<'a> Object<'a> {
 fn read_category(position: usize, category: &Object<'_>) -> Result<Category, InvalidPretixPlan> {
     let name = category.needed_text("name")?.into();
     let color = category.text("color")?.and_then(|color| hex_color(&color));
-    Ok(Category {
-        name,
-        color: color
-            .unwrap_or_else(|| COLORS[position % COLORS.len()].to_owned())
-            .into(),
-    })
+    Ok(Category { name, color: color.unwrap_or_else(|| COLORS[position % COLORS.len()].to_owned()).into() })
 }
 
 /// `#rrggbb` of `#rrggbb` or `#rgb`.
 fn hex_color(color: &str) -> Option<String> {
-    let digits = color
-        .strip_prefix('#')
-        .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let digits = color.strip_prefix('#').filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
     match digits.len() {
         6 => Some(color.to_owned()),
-        3 => Some(
-            std::iter::once('#')
-                .chain(digits.chars().flat_map(|digit| [digit, digit]))
-                .collect(),
-        ),
+        3 => Some(std::iter::once('#').chain(digits.chars().flat_map(|digit| [digit, digit])).collect()),
         _ => None,
     }
 }
@@ -201,11 +155,7 @@ fn read_zone(
     let wanted = wanted.unwrap_or_else(|| format!("Zone {}", position + 1));
     let origin = zone.position()?.unwrap_or_default();
     let mut rows = Vec::new();
-    for (position, row) in zone
-        .list("rows", |n| format!("row {n}"))?
-        .iter()
-        .enumerate()
-    {
+    for (position, row) in zone.list("rows", |n| format!("row {n}"))?.iter().enumerate() {
         rows.extend(read_row(position, row, origin)?);
     }
     if rows.is_empty() {
@@ -217,46 +167,22 @@ fn read_zone(
         times += 1;
         name = format!("{wanted} ({times})");
     }
-    Ok(Some(SectionDescription {
-        name: name.into(),
-        general_admission: false,
-        rows,
-    }))
+    Ok(Some(SectionDescription { name: name.into(), general_admission: false, rows }))
 }
 
-fn read_row(
-    position: usize,
-    row: &Object<'_>,
-    zone: (f64, f64),
-) -> Result<Option<RowDescription>, InvalidPretixPlan> {
-    let name = row
-        .text("row_number")?
-        .unwrap_or_else(|| (position + 1).to_string());
+fn read_row(position: usize, row: &Object<'_>, zone: (f64, f64)) -> Result<Option<RowDescription>, InvalidPretixPlan> {
+    let name = row.text("row_number")?.unwrap_or_else(|| (position + 1).to_string());
     let origin = row.position()?.unwrap_or_default();
     let origin = (zone.0 + origin.0, zone.1 + origin.1);
     let seats = row.list("seats", |n| format!("seat {n}"))?;
-    let seats = seats
-        .iter()
-        .enumerate()
-        .map(|(position, seat)| read_seat(position, seat, origin));
+    let seats = seats.iter().enumerate().map(|(position, seat)| read_seat(position, seat, origin));
     let seats = seats.collect::<Result<Vec<_>, _>>()?;
-    Ok((!seats.is_empty()).then(|| RowDescription {
-        name: name.into(),
-        seats,
-    }))
+    Ok((!seats.is_empty()).then(|| RowDescription { name: name.into(), seats }))
 }
 
-fn read_seat(
-    position: usize,
-    seat: &Object<'_>,
-    row: (f64, f64),
-) -> Result<SeatDescription, InvalidPretixPlan> {
-    let number = seat
-        .text("seat_number")?
-        .unwrap_or_else(|| (position + 1).to_string());
-    let at = seat
-        .position()?
-        .ok_or_else(|| seat.wrong("position", "an object with the numbers x and y"))?;
+fn read_seat(position: usize, seat: &Object<'_>, row: (f64, f64)) -> Result<SeatDescription, InvalidPretixPlan> {
+    let number = seat.text("seat_number")?.unwrap_or_else(|| (position + 1).to_string());
+    let at = seat.position()?.ok_or_else(|| seat.wrong("position", "an object with the numbers x and y"))?;
     Ok(SeatDescription {
         seat_id: seat.needed_text("seat_guid")?.into(),
         number: number.into(),

@@ -56,14 +56,8 @@ enum Behind {
 /// How many kinds of [`Behind`] there are.
 const BEHINDS: usize = 6;
 
-const ALL: [Behind; BEHINDS] = [
-    Behind::End,
-    Behind::Taken,
-    Behind::Chosen,
-    Behind::EmptyAfterTaken,
-    Behind::EmptyAfterChosen,
-    Behind::Empty,
-];
+const ALL: [Behind; BEHINDS] =
+    [Behind::End, Behind::Taken, Behind::Chosen, Behind::EmptyAfterTaken, Behind::EmptyAfterChosen, Behind::Empty];
 
 /// One seat further.
 struct Step {
@@ -77,13 +71,7 @@ struct Step {
 /// Walks past `spot`; `None` where it can't be used so.
 fn step(behind: Behind, spot: Spot, used: Use) -> Option<Step> {
     let behind = if spot.joined { behind } else { Behind::End };
-    let quiet = |behind| {
-        Some(Step {
-            behind,
-            begins_group: false,
-            orphans: false,
-        })
-    };
+    let quiet = |behind| Some(Step { behind, begins_group: false, orphans: false });
     match (spot.kind, used) {
         (Kind::Open, Use::Chosen) => Some(Step {
             behind: Behind::Chosen,
@@ -91,28 +79,19 @@ fn step(behind: Behind, spot: Spot, used: Use) -> Option<Step> {
             orphans: matches!(behind, Behind::EmptyAfterTaken | Behind::EmptyAfterChosen),
         }),
         (_, Use::Chosen) => None,
-        (Kind::Taken, Use::Left) => Some(Step {
-            behind: Behind::Taken,
-            begins_group: false,
-            orphans: behind == Behind::EmptyAfterChosen,
-        }),
+        (Kind::Taken, Use::Left) => {
+            Some(Step { behind: Behind::Taken, begins_group: false, orphans: behind == Behind::EmptyAfterChosen })
+        }
         (Kind::Open | Kind::Shut, Use::Left) => quiet(match behind {
             Behind::Taken => Behind::EmptyAfterTaken,
             Behind::Chosen => Behind::EmptyAfterChosen,
-            Behind::End | Behind::EmptyAfterTaken | Behind::EmptyAfterChosen | Behind::Empty => {
-                Behind::Empty
-            }
+            Behind::End | Behind::EmptyAfterTaken | Behind::EmptyAfterChosen | Behind::Empty => Behind::Empty,
         }),
     }
 }
 
 /// The row of `seats`, of which those of a category that is `wanted` (by its position in the map) may be chosen.
-pub(super) fn spots(
-    map: &SeatMap,
-    taken: &SeatSet,
-    seats: &[SeatIndex],
-    wanted: impl Fn(usize) -> bool,
-) -> Vec<Spot> {
+pub(super) fn spots(map: &SeatMap, taken: &SeatSet, seats: &[SeatIndex], wanted: impl Fn(usize) -> bool) -> Vec<Spot> {
     let mut spots = Vec::new();
     fill(&mut spots, map, taken, seats, wanted);
     spots
@@ -135,10 +114,7 @@ pub(super) fn fill(
         } else {
             Kind::Shut
         };
-        Spot {
-            kind,
-            joined: map.is_joined(*seat),
-        }
+        Spot { kind, joined: map.is_joined(*seat) }
     }));
 }
 
@@ -147,8 +123,7 @@ pub(super) fn fill(
 pub(super) fn outcome(spots: &[Spot], uses: &[Use]) -> (Vec<usize>, usize) {
     let (mut orphans, mut groups, mut behind) = (Vec::new(), 0, Behind::End);
     for (position, (spot, used)) in spots.iter().zip(uses).enumerate() {
-        let Some(next) = step(behind, *spot, *used).or_else(|| step(behind, *spot, Use::Left))
-        else {
+        let Some(next) = step(behind, *spot, *used).or_else(|| step(behind, *spot, Use::Left)) else {
             continue;
         };
         if next.orphans {
@@ -171,16 +146,10 @@ pub(super) fn has_clean_choice(spots: &[Spot], count: usize, groups: usize) -> b
     for spot in spots {
         next.fill([NO_WAY; BEHINDS]);
         for (chosen, ways) in fewest.iter().enumerate() {
-            for (behind, so_far) in ALL
-                .into_iter()
-                .zip(*ways)
-                .filter(|(_, so_far)| *so_far <= groups)
-            {
+            for (behind, so_far) in ALL.into_iter().zip(*ways).filter(|(_, so_far)| *so_far <= groups) {
                 for used in [Use::Left, Use::Chosen] {
                     let chosen = chosen + usize::from(used == Use::Chosen);
-                    let Some(step) =
-                        step(behind, *spot, used).filter(|step| chosen <= count && !step.orphans)
-                    else {
+                    let Some(step) = step(behind, *spot, used).filter(|step| chosen <= count && !step.orphans) else {
                         continue;
                     };
                     let way = &mut next[chosen][step.behind as usize];
@@ -190,8 +159,7 @@ pub(super) fn has_clean_choice(spots: &[Spot], count: usize, groups: usize) -> b
         }
         std::mem::swap(&mut fewest, &mut next);
         // All are chosen, and leaving the rest of the row alone orphans nothing more.
-        let settled = [Behind::End, Behind::Taken, Behind::Empty]
-            .map(|behind| fewest[count][behind as usize]);
+        let settled = [Behind::End, Behind::Taken, Behind::Empty].map(|behind| fewest[count][behind as usize]);
         if settled.into_iter().any(|way| way <= groups) {
             return true;
         }
@@ -226,11 +194,7 @@ pub(super) fn fewest_groups(spots: &[Spot], count: usize) -> Option<Vec<usize>> 
     let mut next = best.clone();
     // For each seat, number chosen and Behind: which Behind the best way came from, and the highest bit if it chose.
     let mut came_from = vec![0_u8; spots.len() * width];
-    best[Behind::End as usize] = Some(Cost {
-        groups: 0,
-        orphans: 0,
-        off_centre: 0,
-    });
+    best[Behind::End as usize] = Some(Cost { groups: 0, orphans: 0, off_centre: 0 });
     for (position, spot) in spots.iter().enumerate() {
         next.fill(None);
         for (state, so_far) in best.iter().enumerate() {
@@ -245,20 +209,12 @@ pub(super) fn fewest_groups(spots: &[Spot], count: usize) -> Option<Vec<usize>> 
                 let cost = Cost {
                     groups: so_far.groups + u32::from(step.begins_group),
                     orphans: so_far.orphans + u32::from(step.orphans),
-                    off_centre: so_far.off_centre
-                        + if takes {
-                            off_centre(position, 1, spots.len())
-                        } else {
-                            0
-                        },
+                    off_centre: so_far.off_centre + if takes { off_centre(position, 1, spots.len()) } else { 0 },
                 };
                 let to = chosen * BEHINDS + step.behind as usize;
                 if next[to].is_none_or(|other| cost < other) {
                     next[to] = Some(cost);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "a Behind is less than BEHINDS"
-                    )]
+                    #[expect(clippy::cast_possible_truncation, reason = "a Behind is less than BEHINDS")]
                     let from = behind as u8;
                     came_from[position * width + to] = from | if takes { CHOSE } else { 0 };
                 }
@@ -266,8 +222,7 @@ pub(super) fn fewest_groups(spots: &[Spot], count: usize) -> Option<Vec<usize>> 
         }
         std::mem::swap(&mut best, &mut next);
     }
-    let last = (count * BEHINDS..width)
-        .min_by_key(|state| best[*state].map_or((1, None), |cost| (0, Some(cost))))?;
+    let last = (count * BEHINDS..width).min_by_key(|state| best[*state].map_or((1, None), |cost| (0, Some(cost))))?;
     let (mut chosen, mut behind) = (last / BEHINDS, last % BEHINDS);
     let mut positions = Vec::with_capacity(count);
     for position in (0..spots.len()).rev() {

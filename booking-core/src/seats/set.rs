@@ -14,9 +14,7 @@ pub struct SeatSet {
 impl SeatSet {
     /// The empty set, with room for the seats below `len`. It grows where a later seat is put in.
     pub fn with_len(len: usize) -> Self {
-        Self {
-            words: vec![0; len.min(MAX_SEATS).div_ceil(BITS)],
-        }
+        Self { words: vec![0; len.min(MAX_SEATS).div_ceil(BITS)] }
     }
 
     /// Puts `seat` in. Whether it was not in before; false for a seat that no map can have.
@@ -47,16 +45,12 @@ impl SeatSet {
 
     /// Whether `seat` is in.
     pub fn contains(&self, seat: SeatIndex) -> bool {
-        split(seat)
-            .is_some_and(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
+        split(seat).is_some_and(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
     }
 
     /// How many are in.
     pub fn count(&self) -> usize {
-        self.words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether none is in.
@@ -98,11 +92,7 @@ impl SeatSet {
 /// Sets are equal when the same seats are in, however much room each has.
 impl PartialEq for SeatSet {
     fn eq(&self, other: &Self) -> bool {
-        let (short, long) = if self.words.len() < other.words.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (short, long) = if self.words.len() < other.words.len() { (self, other) } else { (other, self) };
         let (same, rest) = long.words.split_at(short.words.len());
         same == short.words && rest.iter().all(|word| *word == 0)
     }

@@ -22,9 +22,7 @@ impl Hall {
         for (y, line) in picture.iter().enumerate() {
             if sections.is_empty() || line.starts_with(['-', '=']) {
                 let name = format!("section {}", sections.len());
-                sections.push(
-                    json!({ "name": name, "generalAdmission": line.starts_with('='), "rows": [] }),
-                );
+                sections.push(json!({ "name": name, "generalAdmission": line.starts_with('='), "rows": [] }));
             }
             if line.starts_with(['-', '=']) {
                 continue;
@@ -44,15 +42,9 @@ impl Hall {
             let rows = sections.last_mut().unwrap()["rows"].as_array_mut().unwrap();
             rows.push(json!({ "name": format!("row {y}"), "seats": seats }));
         }
-        let categories =
-            json!([{ "name": "A", "color": "#112233" }, { "name": "B", "color": "#445566" }]);
-        let map = serde_json::from_value(json!({ "categories": categories, "sections": sections }))
-            .unwrap();
-        Self {
-            map,
-            taken,
-            lines: picture.iter().map(ToString::to_string).collect(),
-        }
+        let categories = json!([{ "name": "A", "color": "#112233" }, { "name": "B", "color": "#445566" }]);
+        let map = serde_json::from_value(json!({ "categories": categories, "sections": sections })).unwrap();
+        Self { map, taken, lines: picture.iter().map(ToString::to_string).collect() }
     }
 
     /// The picture, with `chosen` marked by `#`.
@@ -67,11 +59,7 @@ impl Hall {
                     return seat;
                 }
                 index += 1;
-                if chosen.contains(&SeatIndex(index - 1)) {
-                    '#'
-                } else {
-                    seat
-                }
+                if chosen.contains(&SeatIndex(index - 1)) { '#' } else { seat }
             };
             line.chars().map(&mut mark).collect()
         };
@@ -81,16 +69,8 @@ impl Hall {
 
 /// The seats that `picture` marks with `#`.
 pub(super) fn marked(picture: &[&str]) -> Vec<SeatIndex> {
-    let seats = picture
-        .iter()
-        .filter(|line| !line.starts_with(['-', '=']))
-        .flat_map(|line| line.chars());
-    seats
-        .filter(|seat| *seat != ' ')
-        .zip(0..)
-        .filter(|(seat, _)| *seat == '#')
-        .map(|(_, n)| SeatIndex(n))
-        .collect()
+    let seats = picture.iter().filter(|line| !line.starts_with(['-', '='])).flat_map(|line| line.chars());
+    seats.filter(|seat| *seat != ' ').zip(0..).filter(|(seat, _)| *seat == '#').map(|(_, n)| SeatIndex(n)).collect()
 }
 
 /// Rows of up to 12 seats, taken and free, of two categories, with aisles.
@@ -101,16 +81,11 @@ pub(super) fn any_row() -> impl Strategy<Value = String> {
 
 /// Halls of up to 3 sections, some of general admission, of up to 4 rows each.
 pub(super) fn any_hall() -> impl Strategy<Value = Hall> {
-    let section = (
-        prop::bool::weighted(0.2),
-        prop::collection::vec(any_row(), 1..=4),
-    );
+    let section = (prop::bool::weighted(0.2), prop::collection::vec(any_row(), 1..=4));
     prop::collection::vec(section, 1..=3).prop_map(|sections| {
         let lines: Vec<String> = sections
             .into_iter()
-            .flat_map(|(general, rows)| {
-                std::iter::once(String::from(if general { "=" } else { "-" })).chain(rows)
-            })
+            .flat_map(|(general, rows)| std::iter::once(String::from(if general { "=" } else { "-" })).chain(rows))
             .collect();
         Hall::new(&lines.iter().map(String::as_str).collect::<Vec<_>>())
     })

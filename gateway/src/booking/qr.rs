@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::{IntoResponse, Response}};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{booking::BookingState, id::BookingId};
 use http::header;
 use qrcode::{EcLevel, QrCode, render::svg};

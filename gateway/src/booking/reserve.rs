@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     admission::AdmissionClaims,
     booking::booking_id,
@@ -109,13 +113,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     match key {
         None => Err(Problem::idempotency_key_missing("Send an Idempotency-Key, so that a repeated request is one.")),
         Some(Ok(key)) if (1..=MAX_KEY_BYTES).contains(&key.len()) => Ok(key),
-        Some(_) => Err(Problem::invalid_request(format!("An Idempotency-Key has 1 to {MAX_KEY_BYTES} plain characters."))),
+        Some(_) => {
+            Err(Problem::invalid_request(format!("An Idempotency-Key has 1 to {MAX_KEY_BYTES} plain characters.")))
+        }
     }
 }
 
 fn admission(app: &App, headers: &HeaderMap, event: &EventId, user: &UserId) -> Result<AdmissionClaims, Problem> {
     let token = headers.get(ADMISSION_HEADER).and_then(|value| value.to_str().ok());
-    let token = token.ok_or_else(|| Problem::admission_required("Send the admission token in the header Weir-Admission."))?;
+    let token =
+        token.ok_or_else(|| Problem::admission_required("Send the admission token in the header Weir-Admission."))?;
     let claims = app.admission.open(token, event, user, app.parts.clock.now())?;
     let sale = app.sales.get(event.as_str()).ok_or_else(nothing_here)?;
     if sale.line().is_revoked(&claims.jti) {

@@ -20,7 +20,11 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, problem::{Problem, nothing_here}, sse};
+use crate::{
+    app::App,
+    problem::{Problem, nothing_here},
+    sse,
+};
 
 /// The most maps kept; beyond that a map is worked out anew for each request.
 const MAX_MAPS: usize = 10_000;

@@ -100,11 +100,7 @@ pub(crate) async fn stream_seats(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let map = app.seats.get(&app, &event).await?;
-    let source = SeatStream {
-        changed: map.watch(),
-        has: sse::last_event_id(&headers),
-        map,
-        pieces: Vec::new().into_iter(),
-    };
+    let source =
+        SeatStream { changed: map.watch(), has: sse::last_event_id(&headers), map, pieces: Vec::new().into_iter() };
     Ok(sse::respond(&app, source))
 }

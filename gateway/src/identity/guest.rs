@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{id::UserId, ports::accounts::Rotation, time::Timestamp};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

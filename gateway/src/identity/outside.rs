@@ -141,7 +141,9 @@ impl Outside {
             *last = Some(Instant::now());
             match self.read(&issuer.settings.jwks).await {
                 Ok(keys) => issuer.keys.store(Arc::new(KeySet { keys: Some(keys), read_at: Some(Instant::now()) })),
-                Err(reason) => tracing::warn!(issuer = issuer.settings.issuer, reason, "an issuer's keys can't be read"),
+                Err(reason) => {
+                    tracing::warn!(issuer = issuer.settings.issuer, reason, "an issuer's keys can't be read");
+                }
             }
         }
         let set = issuer.keys.load_full();

@@ -64,7 +64,8 @@ impl AdmissionTokens {
             return Err(invalid());
         }
         let key = header.kid.and_then(|id| self.keys.verifying(&id)).ok_or_else(invalid)?;
-        let claims = jsonwebtoken::decode::<AdmissionClaims>(token, key, &self.validation).map_err(|_| invalid())?.claims;
+        let claims =
+            jsonwebtoken::decode::<AdmissionClaims>(token, key, &self.validation).map_err(|_| invalid())?.claims;
         claims.check(event, user, now).map_err(|why| Problem::admission_required(format!("{why}.")))?;
         Ok(claims)
     }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     admission::AdmissionClaims,
     desk::{Admit, AdmitRequest, Ended},
@@ -86,22 +90,15 @@ pub(crate) async fn claim(app: &App, user: &UserId, token: &PlaceToken) -> Resul
             // Of the session, not of the moment: asked again, the same token is made again.
             let issued_at = expires_at.plus_millis(-i64::from(allowed.session_seconds) * 1_000);
             let issuer = app.admission.issuer();
-            let claims = AdmissionClaims::new(
-                issuer,
-                &token.event,
-                user,
-                &session,
-                issued_at,
-                expires_at,
-                allowed.max_seats,
-            );
+            let claims =
+                AdmissionClaims::new(issuer, &token.event, user, &session, issued_at, expires_at, allowed.max_seats);
             Ok(Admission { admission_token: app.admission.seal(&claims), expires_at, max_seats: allowed.max_seats })
         }
-        Admit::Full { retry_after_ms } => Err(Problem::desk_full(
-            "The rate or the room is used up at this moment. You keep your place; come again.",
-        )
-        .retry_after(retry_after_ms.div_ceil(1_000))
-        .with("retryAfterMs", retry_after_ms)),
+        Admit::Full { retry_after_ms } => {
+            Err(Problem::desk_full("The rate or the room is used up at this moment. You keep your place; come again.")
+                .retry_after(retry_after_ms.div_ceil(1_000))
+                .with("retryAfterMs", retry_after_ms))
+        }
         Admit::NotTheirPlace => Err(nothing_here()),
         Admit::Over(why) => Err(over(why)),
     }
@@ -110,7 +107,7 @@ pub(crate) async fn claim(app: &App, user: &UserId, token: &PlaceToken) -> Resul
 fn allowed(line: &LineState, token: &PlaceToken, presence: Presence, now: Timestamp) -> Result<Allowed, Problem> {
     let policy = line.policy().ok_or_else(nothing_here)?;
     let not_called = || Problem::not_called("It is not your turn yet.");
-    let rank = Sale::ranked(line, token).map(|ranked| ranked.rank);
+    let rank = Sale::ranked(line, token.place, token.rank).map(|ranked| ranked.rank);
     let allowed = |rank| Allowed {
         rank,
         rate_per_minute: line.rate_per_minute(),
@@ -126,7 +123,9 @@ fn allowed(line: &LineState, token: &PlaceToken, presence: Presence, now: Timest
     }
     match line.phase(now) {
         Phase::Closed => return Err(Problem::line_closed("The line has ended.")),
-        Phase::SoldOut => return Err(Problem::sold_out("Every seat is sold; should some come back, the line goes on.")),
+        Phase::SoldOut => {
+            return Err(Problem::sold_out("Every seat is sold; should some come back, the line goes on."));
+        }
         Phase::Scheduled | Phase::Lobby => return Err(not_called()),
         Phase::Open | Phase::Paused => {}
     }

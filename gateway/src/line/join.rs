@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use axum::{extract::State, response::{IntoResponse, Response}};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     desk::Standing,
     id::{EventId, UserId},
@@ -16,10 +19,10 @@ use booking_core::{
         place_token::PlaceToken,
         state::Phase,
     },
-    ports::log::Topic,
+    ports::{PortError, log::Topic},
     time::Timestamp,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     app::App,
@@ -35,17 +38,18 @@ const STRIPES: usize = 16_384;
 /// Joins under way: two of one user at once make one place.
 pub(crate) struct Joining {
     hash: RandomState,
-    stripes: Box<[Mutex<()>]>,
+    stripes: Box<[Arc<Mutex<()>>]>,
 }
 
 impl Joining {
     pub(crate) fn new() -> Self {
-        Self { hash: RandomState::new(), stripes: (0..STRIPES).map(|_| Mutex::new(())).collect() }
+        Self { hash: RandomState::new(), stripes: (0..STRIPES).map(|_| Arc::default()).collect() }
     }
 
-    fn stripe(&self, event: &EventId, user: &UserId) -> &Mutex<()> {
+    async fn alone(&self, event: &EventId, user: &UserId) -> OwnedMutexGuard<()> {
         let hash = self.hash.hash_one((event.as_str(), user.as_str()));
-        &self.stripes[usize::try_from(hash).unwrap_or(usize::MAX) % STRIPES]
+        let stripe = &self.stripes[usize::try_from(hash % STRIPES as u64).expect("less than STRIPES")];
+        Arc::clone(stripe).lock_owned().await
     }
 }
 
@@ -63,7 +67,7 @@ pub(crate) struct Joined {
 /// [not-found], [line-not-open], [line-closed], [unavailable].
 pub(crate) async fn join(app: &App, event: &EventId, user: &UserId) -> Result<Joined, Problem> {
     let sale = app.sales.get(event.as_str()).ok_or_else(nothing_here)?;
-    let _one_at_a_time = app.joining.stripe(event, user).lock().await;
+    let one_at_a_time = app.joining.alone(event, user).await;
     let now = app.parts.clock.now();
     let standing = app.parts.desk.place_of(event, user).await?;
     let instead_of = match standing {
@@ -81,23 +85,24 @@ pub(crate) async fn join(app: &App, event: &EventId, user: &UserId) -> Result<Jo
     let nonce = app.parts.entropy.id_bytes();
     let record = JoinRecord { entry: entry_of(event, user, &nonce), user: user.clone(), joined_at: now };
     let lane = sale.next_lane(lanes);
-    let offset = app.parts.log.append(&Topic::Line(event.clone()), lane, record.encode()).await?;
-    let place = Place { lane, offset };
-    let stands = app.parts.desk.claim_place(event, user, place, instead_of).await?;
+    // In a task of its own: a visitor who hangs up between the two must not leave a join that the desk does not know.
+    let (parts, event_id, user_id, payload) = (app.parts.clone(), event.clone(), user.clone(), record.encode());
+    let (place, stands) = tokio::spawn(async move {
+        let _until_both_are_done = one_at_a_time;
+        let offset = parts.log.append(&Topic::Line(event_id.clone()), lane, payload).await?;
+        let place = Place { lane, offset };
+        Ok::<_, PortError>((place, parts.desk.claim_place(&event_id, &user_id, place, instead_of).await?))
+    })
+    .await
+    .map_err(|_| Problem::internal("The join was not finished; it is safe to repeat."))??;
     if stands != place {
         // Another gateway was faster with the same user; its place stands.
         let token = standing_token(app, &sale, user, stands).await?;
         return Ok(Joined { view: show(app, &sale, &token, now), is_new: false });
     }
     app.metrics.joins.inc();
-    let token = PlaceToken {
-        event: event.clone(),
-        user: user.clone(),
-        place,
-        entry: record.entry,
-        joined_at: now,
-        rank: None,
-    };
+    let token =
+        PlaceToken { event: event.clone(), user: user.clone(), place, entry: record.entry, joined_at: now, rank: None };
     Ok(Joined { view: show(app, &sale, &token, now), is_new: true })
 }
 
@@ -127,7 +132,7 @@ fn may_rejoin(sale: &Sale, standing: Standing, token: &PlaceToken, now: Timestam
         None => sale.admissions().of(standing.place),
     };
     let line = sale.line();
-    let rank = Sale::ranked(&line, token).map(|ranked| ranked.rank);
+    let rank = Sale::ranked(&line, token.place, token.rank).map(|ranked| ranked.rank);
     place::may_rejoin(&line, rank, presence, now)
 }
 
@@ -137,12 +142,7 @@ fn show(app: &App, sale: &Sale, token: &PlaceToken, now: Timestamp) -> PlaceView
 }
 
 /// The token of a place that stands, made anew from the join in the log.
-pub(crate) async fn standing_token(
-    app: &App,
-    sale: &Sale,
-    user: &UserId,
-    place: Place,
-) -> Result<PlaceToken, Problem> {
+pub(crate) async fn standing_token(app: &App, sale: &Sale, user: &UserId, place: Place) -> Result<PlaceToken, Problem> {
     let topic = Topic::Line(sale.event().clone());
     let read = app.parts.log.read(&topic, place.lane, place.offset, 1, std::time::Duration::ZERO).await?;
     let record = read

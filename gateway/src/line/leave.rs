@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::{IntoResponse, Response}};
-use booking_core::{desk::Ended, id::EventId, line::{place::Presence, place_token::PlaceToken}};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use booking_core::{
+    desk::Ended,
+    id::EventId,
+    line::{place::Presence, place_token::PlaceToken},
+};
 use http::{HeaderMap, StatusCode};
 
 use super::{PLACE_HEADER, token_of};

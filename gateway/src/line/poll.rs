@@ -2,24 +2,42 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::{IntoResponse, Response}};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use booking_core::line::place_token::{MAX_TOKEN_CHARS, OpenedToken, PlaceToken};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{place_token, text, view::PlaceView};
-use crate::{app::App, limits::Left, problem::{Answer, Problem, nothing_here}, request::Id};
+use super::{invalid, no_token, place_text, text, view::PlaceView};
+use crate::{
+    app::App,
+    limits::Left,
+    problem::{Answer, Problem, nothing_here},
+    request::Id,
+    sales::Held,
+};
 
 /// The view of the place whose token the headers hold, as JSON, and how much of the user's limit is left.
 ///
 /// # Errors
 /// [place-invalid], [not-found], [rate-limited].
 pub(crate) fn poll(app: &App, event: &str, headers: &HeaderMap) -> Result<(Bytes, Left), Problem> {
-    let (token, shown) = place_token(app, headers, event)?;
-    let left = app.limits.requests.check(app.limits.user_key(&token.user))?;
+    let shown = place_text(headers, event).ok_or_else(no_token)?;
+    let mut buffer = [0; MAX_TOKEN_CHARS];
+    let token = app.keys.place.open_in(shown, &mut buffer).map_err(invalid)?;
     let known = app.sales.known();
-    let sale = known.get(event).ok_or_else(nothing_here)?;
-    let (view, resealed) = sale.view_with(&app.keys.place, &token, app.parts.clock.now());
-    Ok((text::json(&view, resealed.as_deref().unwrap_or(shown)), left))
+    let sale = known.get(event).filter(|_| token.event == event).ok_or_else(nothing_here)?;
+    let left = app.limits.requests.check(app.limits.key_of_user(token.user))?;
+    let OpenedToken { place, entry, joined_at, rank, .. } = token;
+    let view = sale.view_of(Held { place, entry, joined_at, rank }, app.parts.clock.now());
+    if view.rank == rank {
+        return Ok((text::json(&view, shown), left));
+    }
+    // The rank goes into the token, so that later polls need no draw.
+    let resealed = PlaceToken { rank: view.rank, ..token.to_token().map_err(invalid)? };
+    Ok((text::json(&view, &app.keys.place.seal(&resealed)), left))
 }
 
 /// Your place, as it is now. Shown with the place token that the join gave, or the one that the last answer gave.

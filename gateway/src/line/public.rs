@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use booking_core::{
-    id::EventId,
-    line::state::Phase,
-    time::Timestamp,
-};
+use booking_core::{id::EventId, line::state::Phase, time::Timestamp};
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;

@@ -195,7 +195,15 @@ pub(crate) async fn stream_place(
     let sale = app.sales.get(event.as_str()).ok_or_else(nothing_here)?;
     let mut pulse = sale.pulse();
     let seen = *pulse.borrow_and_update();
-    let source =
-        PlaceStream { app: Arc::clone(&app), sale, token, pulse, seen, served: None, said: None, said_since_beat: false };
+    let source = PlaceStream {
+        app: Arc::clone(&app),
+        sale,
+        token,
+        pulse,
+        seen,
+        served: None,
+        said: None,
+        said_since_beat: false,
+    };
     Ok(sse::respond(&app, source))
 }

@@ -200,7 +200,8 @@ mod tests {
     fn view(seed: i64) -> PlaceView {
         let number = |shift: u32| u64::try_from(seed).unwrap().rotate_left(shift);
         let some = |shift: u32| (seed % 3 > 0).then_some(number(shift));
-        let time = |shift: u32| Timestamp::from_millis(i64::try_from(number(shift) >> 1).unwrap() % 253_370_764_799_999);
+        let time =
+            |shift: u32| Timestamp::from_millis(i64::try_from(number(shift) >> 1).unwrap() % 253_370_764_799_999);
         let states = [
             PlaceState::Lobby,
             PlaceState::Drawing,

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     digest::Digest,
     id::{EventId, SessionId},
@@ -214,13 +218,8 @@ pub(crate) async fn patch_sale(
     }
     let if_version = if_match(&headers)?;
     opened(&app, &event).ok_or_else(nothing_here)?;
-    let act = OperatorAct::Steer {
-        event: event.clone(),
-        rate_per_minute,
-        max_active,
-        paused: request.paused,
-        if_version,
-    };
+    let act =
+        OperatorAct::Steer { event: event.clone(), rate_per_minute, max_active, paused: request.paused, if_version };
     let version = match command::ask(&app, &operator, event.as_str(), act).await? {
         Outcome::Steered { version } => version,
         _ => 0,

@@ -1,6 +1,9 @@
 //! A sale's numbers for its operator: worked out once a second at most, however many are looking.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use booking_core::{digest::Digest, id::EventId, line::state::Phase, time::Timestamp};
 use serde::Serialize;
@@ -72,6 +75,8 @@ pub(crate) async fn shared(app: &App, sale: &Sale) -> Result<Arc<SaleStats>, Pro
     let mut last = sale.stats.last.lock().await;
     if let Some((at, stats)) = &*last
         && at.elapsed() < FRESH
+        // Numbers from before the last steering would show an operator the old setting, and its old version.
+        && stats.version >= sale.line().steered_version()
     {
         return Ok(Arc::clone(stats));
     }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use booking_core::{
     catalog::{Location, Venue},
     id::VenueId,
@@ -75,7 +79,8 @@ fn of_weir(venue_id: VenueId, body: Value) -> Result<Venue, Problem> {
 }
 
 fn of_pretix(venue_id: VenueId, body: &Value, query: VenueQuery) -> Result<Venue, Problem> {
-    let seat_map = pretix::parse(body).map_err(|error| Problem::invalid_venue(format!("The seating plan: {error}.")))?;
+    let seat_map =
+        pretix::parse(body).map_err(|error| Problem::invalid_venue(format!("The seating plan: {error}.")))?;
     let own_name = body.get("name").and_then(Value::as_str).map(str::to_owned);
     let name = query.name.or(own_name).unwrap_or_default();
     let location = Location { city: query.city.unwrap_or_else(|| name.clone()), point: None };

@@ -33,42 +33,21 @@ impl Assets {
         let version = version(&sources.statics);
         let mut files = BTreeMap::new();
         for (name, file) in &sources.statics {
-            if !name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-            {
-                let problem =
-                    "a static file's name may have letters, digits, dots, hyphens and underscores";
-                return Err(Error::Misnamed {
-                    file: file.origin.clone(),
-                    problem,
-                });
+            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+                let problem = "a static file's name may have letters, digits, dots, hyphens and underscores";
+                return Err(Error::Misnamed { file: file.origin.clone(), problem });
             }
             let content_type = content_type(name).ok_or_else(|| Error::Misnamed {
                 file: file.origin.clone(),
                 problem: "no content type is known for files of this name",
             })?;
             let bytes = if has_extension(name, "js") {
-                Bytes::from(with_versions(
-                    file.text()?,
-                    sources.statics.keys(),
-                    &version,
-                ))
+                Bytes::from(with_versions(file.text()?, sources.statics.keys(), &version))
             } else {
                 Bytes::copy_from_slice(&file.bytes)
             };
-            let etag = format!(
-                "\"{}\"",
-                short(ring::digest::digest(&SHA256, &bytes).as_ref())
-            );
-            files.insert(
-                name.clone(),
-                Asset {
-                    bytes,
-                    content_type,
-                    etag,
-                },
-            );
+            let etag = format!("\"{}\"", short(ring::digest::digest(&SHA256, &bytes).as_ref()));
+            files.insert(name.clone(), Asset { bytes, content_type, etag });
         }
         Ok(Self { files, version })
     }
@@ -79,23 +58,14 @@ impl Assets {
 
     /// The address that pages link to.
     pub(super) fn link(&self, name: &str) -> Option<String> {
-        self.files
-            .contains_key(name)
-            .then(|| format!("/static/{name}?v={}", self.version))
+        self.files.contains_key(name).then(|| format!("/static/{name}?v={}", self.version))
     }
 }
 
 /// A module's text with the version added to each module it imports.
-fn with_versions<'a>(
-    mut text: String,
-    names: impl Iterator<Item = &'a String>,
-    version: &str,
-) -> String {
+fn with_versions<'a>(mut text: String, names: impl Iterator<Item = &'a String>, version: &str) -> String {
     for name in names.filter(|name| has_extension(name, "js")) {
-        text = text.replace(
-            &format!("\"./{name}\""),
-            &format!("\"./{name}?v={version}\""),
-        );
+        text = text.replace(&format!("\"./{name}\""), &format!("\"./{name}?v={version}\""));
     }
     text
 }
@@ -116,8 +86,7 @@ fn short(hash: &[u8]) -> String {
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {
-    name.rsplit_once('.')
-        .is_some_and(|(_, found)| found == extension)
+    name.rsplit_once('.').is_some_and(|(_, found)| found == extension)
 }
 
 fn content_type(name: &str) -> Option<&'static str> {

@@ -22,23 +22,14 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// One catalogue for each language, embedded or in the overrides folder.
-    pub(super) fn load_all(
-        sources: &Sources,
-        default_lang: &str,
-    ) -> Result<BTreeMap<String, Self>, Error> {
-        let files = sources
-            .locales
-            .keys()
-            .chain(sources.locale_overrides.keys());
+    pub(super) fn load_all(sources: &Sources, default_lang: &str) -> Result<BTreeMap<String, Self>, Error> {
+        let files = sources.locales.keys().chain(sources.locale_overrides.keys());
         let names: Vec<&str> = files.filter_map(|name| name.strip_suffix(".ftl")).collect();
-        let default = language::best(&names, default_lang)
-            .ok_or_else(|| Error::NoCatalogue(default_lang.to_owned()))?;
+        let default =
+            language::best(&names, default_lang).ok_or_else(|| Error::NoCatalogue(default_lang.to_owned()))?;
         let mut catalogues = BTreeMap::new();
         for language in names {
-            let mut catalogue = Self {
-                bundles: Vec::new(),
-                patterns: BTreeMap::new(),
-            };
+            let mut catalogue = Self { bundles: Vec::new(), patterns: BTreeMap::new() };
             // English stands behind every other language: its embedded catalogue is the complete one.
             for fallback in [language, default, "en"] {
                 for files in [&sources.locale_overrides, &sources.locales] {
@@ -61,74 +52,43 @@ impl Catalogue {
         for (id, pattern) in patterns(&source) {
             self.patterns.entry(id).or_insert(pattern);
         }
-        let resource =
-            FluentResource::try_new(source).map_err(|(_, problems)| match problems.first() {
-                Some(problem) => Error::Broken {
-                    file: file.origin.clone(),
-                    line: line_at(&file.bytes, problem.pos.start),
-                    problem: problem.kind.to_string(),
-                },
-                None => Error::Broken {
-                    file: file.origin.clone(),
-                    line: 1,
-                    problem: "not Fluent".to_owned(),
-                },
-            })?;
+        let resource = FluentResource::try_new(source).map_err(|(_, problems)| match problems.first() {
+            Some(problem) => Error::Broken {
+                file: file.origin.clone(),
+                line: line_at(&file.bytes, problem.pos.start),
+                problem: problem.kind.to_string(),
+            },
+            None => Error::Broken { file: file.origin.clone(), line: 1, problem: "not Fluent".to_owned() },
+        })?;
         let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
         // The marks around each variable would show up in addresses, titles and copied text.
         bundle.set_use_isolating(false);
-        bundle
-            .add_resource(resource)
-            .map_err(|problems| Error::Broken {
-                file: file.origin.clone(),
-                line: 1,
-                problem: problems
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            })?;
+        bundle.add_resource(resource).map_err(|problems| Error::Broken {
+            file: file.origin.clone(),
+            line: 1,
+            problem: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        })?;
         self.bundles.push(bundle);
         Ok(())
     }
 
     /// A message's text, or none if no catalogue has it.
-    pub(super) fn format(
-        &self,
-        id: &str,
-        arguments: &Kwargs,
-    ) -> Result<Option<String>, minijinja::Error> {
+    pub(super) fn format(&self, id: &str, arguments: &Kwargs) -> Result<Option<String>, minijinja::Error> {
         let mut values = FluentArgs::new();
         for name in arguments.args() {
-            values.set(
-                name.to_owned(),
-                fluent_value(&arguments.get::<Value>(name)?),
-            );
+            values.set(name.to_owned(), fluent_value(&arguments.get::<Value>(name)?));
         }
-        let found = self
-            .bundles
-            .iter()
-            .find_map(|bundle| Some((bundle, bundle.get_message(id)?.value()?)));
-        Ok(found.map(|(bundle, pattern)| {
-            bundle
-                .format_pattern(pattern, Some(&values), &mut Vec::new())
-                .into_owned()
-        }))
+        let found = self.bundles.iter().find_map(|bundle| Some((bundle, bundle.get_message(id)?.value()?)));
+        Ok(found.map(|(bundle, pattern)| bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()))
     }
 
     /// The patterns whose ids begin with one of the prefixes and a hyphen, for a script to format.
     pub(super) fn patterns(&self, prefixes: &[String]) -> Value {
         let wanted = |id: &str| {
-            prefixes.iter().any(|prefix| {
-                id.strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.starts_with('-'))
-            })
+            prefixes.iter().any(|prefix| id.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('-')))
         };
         Value::from_pairs(
-            self.patterns
-                .iter()
-                .filter(|(id, _)| wanted(id))
-                .map(|(id, text)| (id.as_str(), text.as_str())),
+            self.patterns.iter().filter(|(id, _)| wanted(id)).map(|(id, text)| (id.as_str(), text.as_str())),
         )
     }
 
@@ -147,11 +107,7 @@ fn fluent_value(value: &Value) -> FluentValue<'static> {
             return FluentValue::from(number);
         }
     }
-    FluentValue::from(if value.is_none() || value.is_undefined() {
-        String::new()
-    } else {
-        value.to_string()
-    })
+    FluentValue::from(if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() })
 }
 
 /// Each message with its pattern as the file has it, indentation removed. Comments, terms and attributes are left
@@ -169,10 +125,7 @@ fn patterns(source: &str) -> Vec<(String, String)> {
             inside = true;
         } else if line.starts_with(' ') || line.starts_with('}') {
             inside = inside && !line.trim_start().starts_with('.');
-            if let Some((_, pattern)) = found
-                .last_mut()
-                .filter(|_| inside && !line.trim().is_empty())
-            {
+            if let Some((_, pattern)) = found.last_mut().filter(|_| inside && !line.trim().is_empty()) {
                 if !pattern.is_empty() {
                     pattern.push('\n');
                 }

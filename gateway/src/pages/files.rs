@@ -77,12 +77,8 @@ impl Sources {
             locale_overrides: BTreeMap::new(),
         };
         if let Some(folder) = overrides {
-            sources
-                .templates
-                .extend(read_folder(&folder.join("templates"), "html")?);
-            sources
-                .statics
-                .extend(read_folder(&folder.join("static"), "")?);
+            sources.templates.extend(read_folder(&folder.join("templates"), "html")?);
+            sources.statics.extend(read_folder(&folder.join("static"), "")?);
             sources.locale_overrides = read_folder(&folder.join("locales"), "ftl")?;
         }
         Ok(sources)
@@ -92,10 +88,7 @@ impl Sources {
 /// The files of a folder that end in `extension` (all, if that is empty); none if there is no such folder. Hidden
 /// files are left alone.
 fn read_folder(folder: &Path, extension: &str) -> Result<BTreeMap<String, File>, Error> {
-    let unreadable = |path: &Path, source| Error::Unreadable {
-        file: path.to_owned(),
-        source,
-    };
+    let unreadable = |path: &Path, source| Error::Unreadable { file: path.to_owned(), source };
     let listing = match std::fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -104,23 +97,15 @@ fn read_folder(folder: &Path, extension: &str) -> Result<BTreeMap<String, File>,
     let mut files = BTreeMap::new();
     for item in listing {
         let path = item.map_err(|error| unreadable(folder, error))?.path();
-        let Some(name) = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .filter(|name| !name.starts_with('.'))
-        else {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) else {
             continue;
         };
-        let suits =
-            extension.is_empty() || path.extension().is_some_and(|found| found == extension);
+        let suits = extension.is_empty() || path.extension().is_some_and(|found| found == extension);
         if !path.is_file() || !suits {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
-        let file = File {
-            origin: path.display().to_string(),
-            bytes: Cow::Owned(bytes),
-        };
+        let file = File { origin: path.display().to_string(), bytes: Cow::Owned(bytes) };
         files.insert(name.to_owned(), file);
     }
     Ok(files)

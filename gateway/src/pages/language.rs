@@ -5,10 +5,7 @@
 pub(super) fn best<'a>(available: &[&'a str], tag: &str) -> Option<&'a str> {
     let mut wanted = tag.trim();
     loop {
-        if let Some(found) = available
-            .iter()
-            .find(|language| language.eq_ignore_ascii_case(wanted))
-        {
+        if let Some(found) = available.iter().find(|language| language.eq_ignore_ascii_case(wanted)) {
             return Some(found);
         }
         match wanted.rsplit_once('-') {
@@ -16,11 +13,10 @@ pub(super) fn best<'a>(available: &[&'a str], tag: &str) -> Option<&'a str> {
             None => break,
         }
     }
-    available.iter().copied().find(|language| {
-        language
-            .split_once('-')
-            .is_some_and(|(primary, _)| primary.eq_ignore_ascii_case(wanted))
-    })
+    available
+        .iter()
+        .copied()
+        .find(|language| language.split_once('-').is_some_and(|(primary, _)| primary.eq_ignore_ascii_case(wanted)))
 }
 
 /// The language that a whole `Accept-Language` header asks for; none if it asks for none at hand.

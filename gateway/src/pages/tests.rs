@@ -43,9 +43,7 @@ fn event_page(sale: &Value, place: &Value) -> Value {
 }
 
 fn render_event(sale: &Value, place: &Value) -> String {
-    embedded()
-        .render(Page::Event, "en", event_page(sale, place))
-        .expect("the page renders")
+    embedded().render(Page::Event, "en", event_page(sale, place)).expect("the page renders")
 }
 
 /// The same states, in the same order of rules, as `roomKey` in room-view.js.
@@ -67,36 +65,16 @@ fn room_states() -> Vec<(&'static str, Value, Value)> {
         ("lobby", sale("lobby"), place("lobby")),
         ("drawing", sale("open"), place("drawing")),
         ("waiting", sale("open"), place("waiting")),
-        (
-            "paused",
-            sale("open"),
-            with("waiting", "paused", json!(true)),
-        ),
-        (
-            "waiting-soldout",
-            sale("open"),
-            with("waiting", "phase", json!("soldOut")),
-        ),
+        ("paused", sale("open"), with("waiting", "paused", json!(true))),
+        ("waiting-soldout", sale("open"), with("waiting", "phase", json!("soldOut"))),
         ("called", sale("open"), with("called", "turn", turn(false))),
-        (
-            "called-last",
-            sale("open"),
-            with("called", "turn", turn(true)),
-        ),
+        ("called-last", sale("open"), with("called", "turn", turn(true))),
         ("admitted", sale("open"), place("admitted")),
         ("lapsed", sale("open"), with("lapsed", "turn", turn(true))),
         ("lapsed-over", sale("open"), place("lapsed")),
         ("left", sale("open"), place("left")),
-        (
-            "ended",
-            sale("closed"),
-            with("ended", "phase", json!("closed")),
-        ),
-        (
-            "ended-soldout",
-            sale("open"),
-            with("ended", "phase", json!("soldOut")),
-        ),
+        ("ended", sale("closed"), with("ended", "phase", json!("closed"))),
+        ("ended-soldout", sale("open"), with("ended", "phase", json!("soldOut"))),
     ]
 }
 
@@ -105,13 +83,8 @@ fn every_state_of_the_waiting_room_renders_with_its_own_words() {
     let mut titles = BTreeSet::new();
     for (key, sale, place) in room_states() {
         let page = render_event(&sale, &place);
-        assert!(
-            page.contains(&format!("data-state=\"{key}\"")),
-            "{key}: another state was shown"
-        );
-        let title = page
-            .split_once("id=\"room-title\" tabindex=\"-1\">")
-            .and_then(|(_, rest)| rest.split_once('<'));
+        assert!(page.contains(&format!("data-state=\"{key}\"")), "{key}: another state was shown");
+        let title = page.split_once("id=\"room-title\" tabindex=\"-1\">").and_then(|(_, rest)| rest.split_once('<'));
         titles.insert(title.expect("a title").0.to_owned());
     }
     // Sold out reads the same with and without a place; a waiting room opens in both lobby states.
@@ -124,10 +97,7 @@ fn without_scripts_the_page_refreshes_itself_and_its_forms_do_the_work() {
 
     assert!(page.contains(r#"<noscript><meta http-equiv="refresh" content="7"></noscript>"#));
     for act in ["join", "claim", "leave"] {
-        assert!(
-            page.contains(&format!(r#"<form method="post" action="/e/evt_1/{act}""#)),
-            "{act}"
-        );
+        assert!(page.contains(&format!(r#"<form method="post" action="/e/evt_1/{act}""#)), "{act}");
     }
     assert!(page.contains("2 to 7 minutes"));
     assert!(page.contains("2030-07-01 19:30 UTC"));
@@ -137,9 +107,7 @@ fn without_scripts_the_page_refreshes_itself_and_its_forms_do_the_work() {
 fn what_operators_write_is_text_and_never_markup() {
     let mut context = event_page(&sale("open"), &Value::Null);
     context["event"]["description"] = json!("</script><script>alert(1)</script>");
-    let page = embedded()
-        .render(Page::Event, "en", context)
-        .expect("the page renders");
+    let page = embedded().render(Page::Event, "en", context).expect("the page renders");
 
     assert!(page.contains("Night &lt;of&gt; music"));
     assert!(!page.contains("<script>alert"));
@@ -151,36 +119,19 @@ fn no_page_has_anything_inline_that_a_strict_policy_would_block() {
     let problem = json!({"status": 404, "title": "Not found", "detail": "No such event."});
     let rendered = [
         pages.render(Page::Browse, "en", json!({"events": []})),
-        pages.render(
-            Page::Event,
-            "en",
-            event_page(&sale("open"), &place("called")),
-        ),
-        pages.render(
-            Page::Draw,
-            "en",
-            event_page(&sale("open"), &place("waiting")),
-        ),
+        pages.render(Page::Event, "en", event_page(&sale("open"), &place("called"))),
+        pages.render(Page::Draw, "en", event_page(&sale("open"), &place("waiting"))),
         pages.render(Page::Operator, "en", json!({})),
         pages.render(Page::Problem, "en", problem),
     ];
     for page in rendered {
         let page = page.expect("the page renders");
-        for tag in page
-            .split('<')
-            .filter(|tag| tag.starts_with(|first: char| first.is_ascii_alphabetic()))
-        {
+        for tag in page.split('<').filter(|tag| tag.starts_with(|first: char| first.is_ascii_alphabetic())) {
             let tag = tag.split('>').next().unwrap_or_default();
-            assert!(
-                !tag.contains(" style=") && !tag.contains(" on"),
-                "inline style or handler: <{tag}>"
-            );
+            assert!(!tag.contains(" style=") && !tag.contains(" on"), "inline style or handler: <{tag}>");
             assert!(!tag.starts_with("style"), "inline style sheet");
             let script = tag.starts_with("script");
-            assert!(
-                !script || tag.contains(" src=") || tag.contains("application/json"),
-                "inline script: <{tag}>"
-            );
+            assert!(!script || tag.contains(" src=") || tag.contains("application/json"), "inline script: <{tag}>");
             assert!(!tag.contains("=\"http"), "a foreign host: <{tag}>");
         }
     }
@@ -195,18 +146,9 @@ fn the_list_of_events_shows_each_with_its_seats_and_phase() {
         "eventId": "evt_2", "title": "Day", "description": "", "venue": {"name": "New Hall"},
         "date": "2030-07-02T19:30:00.000Z", "phase": null, "availableSeats": 1,
     }]});
-    let page = embedded()
-        .render(Page::Browse, "en", events)
-        .expect("the page renders");
+    let page = embedded().render(Page::Browse, "en", events).expect("the page renders");
 
-    for text in [
-        "href=\"/e/evt_1\"",
-        "Sold out",
-        "No seats left",
-        "New Hall",
-        "Not on sale yet",
-        "1 seat left",
-    ] {
+    for text in ["href=\"/e/evt_1\"", "Sold out", "No seats left", "New Hall", "Not on sale yet", "1 seat left"] {
         assert!(page.contains(text), "{text}");
     }
 }
@@ -217,9 +159,7 @@ fn static_files_have_addresses_that_change_with_their_content_also_between_modul
     let script = pages.asset("event.js").expect("the page's script");
     let text = std::str::from_utf8(&script.bytes).expect("text");
     let page = render_event(&sale("open"), &Value::Null);
-    let (_, version) = page
-        .split_once("/static/event.js?v=")
-        .expect("a link with a version");
+    let (_, version) = page.split_once("/static/event.js?v=").expect("a link with a version");
     let version = version.split('"').next().expect("the link's end");
 
     assert_eq!(script.content_type, "text/javascript; charset=utf-8");
@@ -228,10 +168,7 @@ fn static_files_have_addresses_that_change_with_their_content_also_between_modul
     for (name, _) in Sources::read(None).expect("embedded files").statics {
         let text = pages.asset(&name).expect("an embedded file").bytes.clone();
         let text = String::from_utf8(text.to_vec()).expect("text");
-        assert!(
-            !text.contains(".js\";"),
-            "{name} imports a module without its version"
-        );
+        assert!(!text.contains(".js\";"), "{name} imports a module without its version");
     }
     assert!(pages.asset("../Cargo.toml").is_none());
 }
@@ -239,14 +176,7 @@ fn static_files_have_addresses_that_change_with_their_content_also_between_modul
 #[test]
 fn the_language_is_the_best_that_is_at_hand() {
     let pages = embedded();
-    for header in [
-        None,
-        Some("en-GB,en;q=0.8"),
-        Some("xx"),
-        Some(""),
-        Some("de;q=0, *"),
-        Some("en;q=oops"),
-    ] {
+    for header in [None, Some("en-GB,en;q=0.8"), Some("xx"), Some(""), Some("de;q=0, *"), Some("en;q=oops")] {
         assert_eq!(pages.choose_language(header), "en", "{header:?}");
     }
     let at_hand = ["de", "en", "pt-BR"];

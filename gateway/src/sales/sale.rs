@@ -7,8 +7,10 @@ use std::sync::{
 
 use arc_swap::ArcSwapOption;
 use booking_core::{
+    digest::Digest,
     id::EventId,
     line::{
+        Place,
         place::{self, PlaceFacts, PlaceView},
         place_token::{PlaceKeys, PlaceToken},
         state::{LineState, Phase, Ranked},
@@ -140,38 +142,49 @@ impl Sale {
         let _ = folded.wait_for(|folded| *folded).await;
     }
 
-    /// Where the place of `token` came out of the draw, by `line`.
-    pub(crate) fn ranked(line: &LineState, token: &PlaceToken) -> Option<Ranked> {
-        let known = token.rank.and_then(|rank| line.ranked_known(token.place, rank));
-        known.or_else(|| line.ranked(token.place))
+    /// Where `place` came out of the draw, by `line`; `rank`: what its token says of that.
+    pub(crate) fn ranked(line: &LineState, place: Place, rank: Option<u64>) -> Option<Ranked> {
+        let known = rank.and_then(|rank| line.ranked_known(place, rank));
+        known.or_else(|| line.ranked(place))
     }
 
     /// The view of a place whose token is `token`, in text `text`.
     pub(crate) fn view(&self, keys: &PlaceKeys, token: &PlaceToken, text: &str, now: Timestamp) -> PlaceView {
-        let (mut view, resealed) = self.view_with(keys, token, now);
-        view.place_token = resealed.unwrap_or_else(|| text.to_owned());
+        let &PlaceToken { place, entry, joined_at, rank, .. } = token;
+        let mut view = self.view_of(Held { place, entry, joined_at, rank }, now);
+        // The rank goes into the token, so that later polls need no draw.
+        view.place_token = if view.rank == rank {
+            text.to_owned()
+        } else {
+            keys.seal(&PlaceToken { rank: view.rank, ..token.clone() })
+        };
         view
     }
 
-    /// The same without the token's text, and that text where it is another than before.
-    pub(crate) fn view_with(&self, keys: &PlaceKeys, token: &PlaceToken, now: Timestamp) -> (PlaceView, Option<String>) {
-        let presence = self.admissions().of(token.place);
+    /// The view of a place, without a token's text in it.
+    pub(crate) fn view_of(&self, held: Held, now: Timestamp) -> PlaceView {
+        let presence = self.admissions().of(held.place);
         let line = self.line();
-        let ranked = Self::ranked(&line, token);
-        let rank = ranked.map(|ranked| ranked.rank);
-        // The rank goes into the token, so that later polls need no draw.
-        let resealed = (rank != token.rank).then(|| keys.seal(&PlaceToken { rank, ..token.clone() }));
         let facts = PlaceFacts {
             token: String::new(),
-            place: token.place,
-            entry: token.entry,
-            joined_at: token.joined_at,
-            ranked,
+            place: held.place,
+            entry: held.entry,
+            joined_at: held.joined_at,
+            ranked: Self::ranked(&line, held.place, held.rank),
             presence,
             crowd: self.joined(),
         };
-        (place::view(&line, &facts, now), resealed)
+        place::view(&line, &facts, now)
     }
+}
+
+/// What a place token says of a place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) place: Place,
+    pub(crate) entry: Digest,
+    pub(crate) joined_at: Timestamp,
+    pub(crate) rank: Option<u64>,
 }
 
 /// The sale of `event`, if this gateway knows one that has been opened.

@@ -130,8 +130,7 @@ pub(crate) async fn join_page(
             let (name, secure) = (cookies::place(&event), app.settings.secure_cookies);
             set.push(cookies::set(&name, &joined.view.place_token, "/", PLACE_SECONDS, secure));
             let status = if joined.is_new { StatusCode::CREATED } else { StatusCode::OK };
-            let response =
-                if is_form(&headers) { back(&event) } else { (status, Json(joined.view)).into_response() };
+            let response = if is_form(&headers) { back(&event) } else { (status, Json(joined.view)).into_response() };
             Ok(with_cookies(response, set))
         }
         Err(problem) => refused(&app, &event, &headers, problem).await,
@@ -180,8 +179,7 @@ pub(crate) async fn leave_page(
     match left.await {
         Ok(()) => {
             let gone = cookies::set(&cookies::place(&event), "", "/", 0, app.settings.secure_cookies);
-            let response =
-                if is_form(&headers) { back(&event) } else { StatusCode::NO_CONTENT.into_response() };
+            let response = if is_form(&headers) { back(&event) } else { StatusCode::NO_CONTENT.into_response() };
             Ok(with_cookies(response, [gone]))
         }
         Err(problem) => refused(&app, &event, &headers, problem).await,

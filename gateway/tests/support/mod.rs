@@ -21,8 +21,7 @@ use booking_core::{
     line::{
         draw::SeedChain,
         entry::JoinRecord,
-        keeper,
-        merkle,
+        keeper, merkle,
         place_token::{PlaceKey, PlaceKeys},
         record::StateKind,
         state::LineState,
@@ -83,8 +82,11 @@ pub const OPERATOR_KEY: &str = "weir_op_operator";
 pub const VIEWER_KEY: &str = "weir_op_viewer";
 
 fn keys() -> Keys {
-    let operator =
-        |name: &str, role, key: &str| OperatorKey { name: name.to_owned(), role, sha256: Digest::of(&[key.as_bytes()]) };
+    let operator = |name: &str, role, key: &str| OperatorKey {
+        name: name.to_owned(),
+        role,
+        sha256: Digest::of(&[key.as_bytes()]),
+    };
     Keys {
         access: AccessKeys::new(("access-1".to_owned(), ACCESS_SECRET), Vec::new()),
         place: PlaceKeys::new(PlaceKey::new(1, &[12; 32]), Vec::new()),
@@ -212,11 +214,7 @@ impl World {
         let answer = self.post("/v1/users/guest").send().await.unwrap();
         let (status, body) = read(answer).await;
         assert_eq!(status, 201, "{body}");
-        Guest {
-            user: text(&body["userId"]),
-            token: text(&body["accessToken"]),
-            refresh: text(&body["refreshToken"]),
-        }
+        Guest { user: text(&body["userId"]), token: text(&body["accessToken"]), refresh: text(&body["refreshToken"]) }
     }
 
     /// Joins, and answers the status and the place view.

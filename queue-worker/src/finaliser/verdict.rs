@@ -38,12 +38,7 @@ pub(super) async fn judge(parts: &Parts, command: &BookingCommand, payment: &Pay
     }
 }
 
-async fn try_judge(
-    parts: &Parts,
-    command: &BookingCommand,
-    payment: &Payment,
-    now: Timestamp,
-) -> PortResult<Verdict> {
+async fn try_judge(parts: &Parts, command: &BookingCommand, payment: &Payment, now: Timestamp) -> PortResult<Verdict> {
     let refuse = |refusal| Ok(Verdict::Answer(Outcome::Refused(refusal)));
     let booking = parts.ledger.booking(&command.booking).await?;
     let Some(booking) = booking.filter(|booking| booking.user_id == command.user && booking.event_id == command.event)
@@ -58,7 +53,8 @@ async fn try_judge(
     }
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
     let was = |step| acts.iter().any(|act| act.transaction == payment.transaction && act.step == step);
-    let is_open = was(PaymentStep::Asked) && !acts.iter().any(|act| act.transaction == payment.transaction && act.step.is_end());
+    let is_open =
+        was(PaymentStep::Asked) && !acts.iter().any(|act| act.transaction == payment.transaction && act.step.is_end());
     let expired = Outcome::Refused(Refusal::HoldExpired);
     if was(PaymentStep::Declined) {
         return refuse(Refusal::PaymentDeclined { reason: "this payment was declined before".to_owned() });

@@ -1,8 +1,8 @@
 //! One line and its keeper's hand on it.
 
 use booking_core::{
-    desk::Counts,
     booking::Totals,
+    desk::Counts,
     id::EventId,
     line::{
         draw::SeedChain,

@@ -83,12 +83,9 @@ fn change(act: &OperatorAct, state: Option<&LineState>) -> (&'static str, Value,
         }
         OperatorAct::Steer { rate_per_minute, max_active, paused, .. } => {
             let Some(state) = state else { return ("steer", Value::Null, Value::Null) };
-            let settings = |rate: u32, cap: u32, paused: bool| {
-                json!({ "ratePerMinute": rate, "maxActive": cap, "paused": paused })
-            };
+            let settings = |rate: u32, cap: u32, paused: bool| json!({ "ratePerMinute": rate, "maxActive": cap, "paused": paused });
             let (rate, cap, rests) = (state.rate_per_minute(), state.max_active(), state.is_paused());
-            let after =
-                settings(rate_per_minute.unwrap_or(rate), max_active.unwrap_or(cap), paused.unwrap_or(rests));
+            let after = settings(rate_per_minute.unwrap_or(rate), max_active.unwrap_or(cap), paused.unwrap_or(rests));
             ("steer", settings(rate, cap, rests), after)
         }
         OperatorAct::Revoke { session, .. } => {

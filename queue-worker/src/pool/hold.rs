@@ -78,8 +78,7 @@ impl Pool {
         now: Timestamp,
         changes: &mut Vec<SeatChanges>,
     ) -> Vec<Outcome> {
-        let mut batch: Vec<Asked<'_>> =
-            holds.iter().map(|hold| Asked { hold, hall: None, answer: None }).collect();
+        let mut batch: Vec<Asked<'_>> = holds.iter().map(|hold| Asked { hold, hall: None, answer: None }).collect();
         for _ in 0..ROUNDS {
             let mut by_event: BTreeMap<&EventId, Vec<usize>> = BTreeMap::new();
             for (of, asked) in batch.iter().enumerate().filter(|(_, asked)| asked.answer.is_none()) {
@@ -135,8 +134,7 @@ impl Pool {
             }
             return Ok(Vec::new());
         };
-        let closed: Vec<_> =
-            which.iter().map(|&of| closed_to(line, &hall, &batch[of].hold.session, now)).collect();
+        let closed: Vec<_> = which.iter().map(|&of| closed_to(line, &hall, &batch[of].hold.session, now)).collect();
         let mut open = Vec::with_capacity(which.len());
         for (&of, closed) in which.iter().zip(closed) {
             batch[of].hall = Some(hall.clone());

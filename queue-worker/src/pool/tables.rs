@@ -2,13 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use booking_core::{
-    holds::SeatClaim,
-    id::EventId,
-    ports::PortResult,
-    seats::SeatIndex,
-    time::Timestamp,
-};
+use booking_core::{holds::SeatClaim, id::EventId, ports::PortResult, seats::SeatIndex, time::Timestamp};
 
 use crate::{Gauges, Parts};
 

@@ -83,7 +83,7 @@ impl Crew {
             };
             for lane in 0..lanes {
                 let parts = match faulty {
-                    Some((of, faults)) if of == part => behind(&world.parts(), faults),
+                    Some((of, strikes)) if of == part => behind(&world.parts(), strikes),
                     _ => world.parts(),
                 };
                 let worker = crew.make(part, parts, lane);
@@ -97,9 +97,7 @@ impl Crew {
         let (settings, gauges) = (self.settings.clone(), Arc::clone(&self.gauges));
         match part {
             Part::Keeper => Worker::Keeper(Box::new(Keeper::new(parts, settings, gauges, lane))),
-            Part::Pool => {
-                Worker::Pool(Box::new(Pool::new(parts, &settings, gauges, Arc::clone(&self.throttle), lane)))
-            }
+            Part::Pool => Worker::Pool(Box::new(Pool::new(parts, &settings, gauges, Arc::clone(&self.throttle), lane))),
             Part::Finaliser => Worker::Finaliser(Box::new(Finaliser::new(parts, settings, gauges, lane))),
             Part::Expiry => Worker::Expiry(Expiry::new(parts, &settings, gauges)),
             Part::Relay => Worker::Relay(Relay::new(parts, &settings, gauges)),

@@ -14,9 +14,7 @@ use std::{
     time::Duration,
 };
 
-use backends::memory::{
-    Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments,
-};
+use backends::memory::{Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments};
 use booking_core::{
     booking::booking_id,
     catalog::{Event, Venue},
@@ -28,9 +26,7 @@ use booking_core::{
         entry::{JoinRecord, entry_of},
         state::LineState,
     },
-    message::{
-        self, BookingAct, BookingCommand, OperatorAct, OperatorCommand, Outcome, Reply, ReplyTo, Wanted,
-    },
+    message::{self, BookingAct, BookingCommand, OperatorAct, OperatorCommand, Outcome, Reply, ReplyTo, Wanted},
     money::Money,
     ports::{
         catalog::Catalog as _,
@@ -140,7 +136,13 @@ pub fn policy() -> SalePolicy {
 }
 
 pub fn settings() -> Settings {
-    Settings { patience_ms: 0, chain_length: 1_024, settle_after_ms: 5_000, settle_every_ms: 1_000, ..Settings::default() }
+    Settings {
+        patience_ms: 0,
+        chain_length: 1_024,
+        settle_after_ms: 5_000,
+        settle_every_ms: 1_000,
+        ..Settings::default()
+    }
 }
 
 pub fn user(number: u64) -> UserId {

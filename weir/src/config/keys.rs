@@ -44,11 +44,7 @@ impl Key {
             Shape::Text => quoted(&value),
             Shape::Integer | Shape::Boolean => value,
             Shape::List => {
-                let items: Vec<_> = value
-                    .split(',')
-                    .filter(|item| !item.is_empty())
-                    .map(quoted)
-                    .collect();
+                let items: Vec<_> = value.split(',').filter(|item| !item.is_empty()).map(quoted).collect();
                 format!("[{}]", items.join(", "))
             }
         }
@@ -266,10 +262,7 @@ impl Config {
     /// # Errors
     /// What the value must be, in one line.
     pub(crate) fn set(&mut self, path: &str, text: &str, source: Source) -> Result<(), String> {
-        let key = KEYS
-            .iter()
-            .find(|key| key.path() == path)
-            .expect("only keys of the table are set");
+        let key = KEYS.iter().find(|key| key.path() == path).expect("only keys of the table are set");
         (key.set)(self, text)?;
         self.sources.insert(path.to_owned(), source);
         Ok(())
@@ -319,13 +312,7 @@ impl Config {
                     }
                     let _ = writeln!(out, "# {} ({})", key.variable(), key.what);
                 }
-                let _ = writeln!(
-                    out,
-                    "{} = {} # {}",
-                    key.name,
-                    key.show(self),
-                    self.source(key)
-                );
+                let _ = writeln!(out, "{} = {} # {}", key.name, key.show(self), self.source(key));
             }
         }
         out

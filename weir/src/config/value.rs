@@ -91,11 +91,7 @@ impl<V: Value> Value for Option<V> {
     const WHAT: &'static str = V::WHAT;
 
     fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            Some(None)
-        } else {
-            V::parse(text).map(Some)
-        }
+        if text.is_empty() { Some(None) } else { V::parse(text).map(Some) }
     }
 
     fn show(&self) -> String {
@@ -108,10 +104,7 @@ impl<V: Value> Value for Vec<V> {
     const WHAT: &'static str = V::WHAT;
 
     fn parse(text: &str) -> Option<Self> {
-        text.split(',')
-            .filter(|item| !item.trim().is_empty())
-            .map(|item| V::parse(item.trim()))
-            .collect()
+        text.split(',').filter(|item| !item.trim().is_empty()).map(|item| V::parse(item.trim())).collect()
     }
 
     fn show(&self) -> String {
@@ -143,28 +136,15 @@ impl std::str::FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (scheme, rest) = text.split_once(':').ok_or(())?;
-        let fits = !scheme.is_empty()
-            && scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-');
-        if fits {
-            Ok(Self {
-                scheme: scheme.to_ascii_lowercase(),
-                rest: rest.to_owned(),
-            })
-        } else {
-            Err(())
-        }
+        let fits = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-');
+        if fits { Ok(Self { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() }) } else { Err(()) }
     }
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scheme, rest } = self;
-        match rest
-            .strip_prefix("//")
-            .and_then(|authority| authority.rsplit_once('@'))
-        {
+        match rest.strip_prefix("//").and_then(|authority| authority.rsplit_once('@')) {
             Some((_, host)) => write!(f, "{scheme}://…@{host}"),
             None => write!(f, "{scheme}:{rest}"),
         }
@@ -214,17 +194,12 @@ pub(crate) struct Issuer {
 
 impl Value for Issuer {
     const SHAPE: Shape = Shape::Text;
-    const WHAT: &'static str =
-        "a list of \"issuer audience jwks-address\", the three parts separated by spaces";
+    const WHAT: &'static str = "a list of \"issuer audience jwks-address\", the three parts separated by spaces";
 
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split_whitespace().map(str::to_owned);
         let (issuer, audience, jwks) = (parts.next()?, parts.next()?, parts.next()?);
-        parts.next().is_none().then_some(Self {
-            issuer,
-            audience,
-            jwks,
-        })
+        parts.next().is_none().then_some(Self { issuer, audience, jwks })
     }
 
     fn show(&self) -> String {

@@ -60,11 +60,7 @@ pub(super) struct RingKey {
 
 impl RingKey {
     fn is_named(&self) -> bool {
-        self.id.len() == 8
-            && self
-                .id
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        self.id.len() == 8 && self.id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 
     fn number(&self) -> u32 {
@@ -84,29 +80,15 @@ impl KeyRing {
     ///
     /// # Errors
     /// If its file is readable by others, damaged, or can't be written.
-    pub(crate) fn load_or_make(
-        folder: &DataFolder,
-        name: RingName,
-        entropy: &dyn Entropy,
-    ) -> Result<Self, DataError> {
+    pub(crate) fn load_or_make(folder: &DataFolder, name: RingName, entropy: &dyn Entropy) -> Result<Self, DataError> {
         let path = folder.path().join(name.file());
         if let Some(bytes) = read_private(&path)? {
-            return Self::parse(&bytes).map_err(|problem| DataError::Damaged {
-                path,
-                problem,
-                remedy: REMEDY,
-            });
+            return Self::parse(&bytes).map_err(|problem| DataError::Damaged { path, problem, remedy: REMEDY });
         }
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
         let id = hex::encode(&entropy.id_bytes()[..4]);
-        let file = RingFile {
-            signing: id.clone(),
-            keys: vec![RingKey {
-                id,
-                secret: Digest(secret),
-            }],
-        };
+        let file = RingFile { signing: id.clone(), keys: vec![RingKey { id, secret: Digest(secret) }] };
         let text = serde_json::to_vec_pretty(&file).expect("a ring is plain data");
         write_private(&path, &text)?;
         Ok(Self { keys: file.keys })
@@ -133,21 +115,15 @@ impl KeyRing {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let RingFile { signing, mut keys } =
-            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let RingFile { signing, mut keys } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let ids: HashSet<&str> = keys.iter().map(|key| key.id.as_str()).collect();
         if keys.len() > MAX_KEYS || ids.len() != keys.len() {
-            return Err(format!(
-                "a ring has at most {MAX_KEYS} keys, each with an id of its own"
-            ));
+            return Err(format!("a ring has at most {MAX_KEYS} keys, each with an id of its own"));
         }
-        if !keys.iter().all(|key| key.is_named()) {
+        if !keys.iter().all(RingKey::is_named) {
             return Err("a key's id is 8 lower-case hex digits".to_owned());
         }
-        let at = keys
-            .iter()
-            .position(|key| key.id == signing)
-            .ok_or("the signing key is not among the keys")?;
+        let at = keys.iter().position(|key| key.id == signing).ok_or("the signing key is not among the keys")?;
         keys.swap(0, at);
         Ok(Self { keys })
     }

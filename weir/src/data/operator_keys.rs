@@ -1,6 +1,10 @@
 //! Operators' keys. The file keeps only their SHA-256: a key is 32 random bytes, so nothing slower is needed.
 
-use std::{fs::OpenOptions, os::unix::fs::{MetadataExt as _, OpenOptionsExt as _}, path::PathBuf};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+};
 
 use booking_core::{digest::Digest, ports::clock::Entropy, time::Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,9 +20,7 @@ pub(crate) const PREFIX: &str = "weir_op_";
 const REMEDY: &str = "restore it from a backup, or remove it and add the operators' keys anew";
 
 /// What a key allows.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Role {
     /// Sees everything.
@@ -64,9 +66,7 @@ pub(crate) struct OperatorKeys {
 impl OperatorKeys {
     /// The keys of `folder`.
     pub(crate) fn of(folder: &DataFolder) -> Self {
-        Self {
-            path: folder.path().join("operator-keys.json"),
-        }
+        Self { path: folder.path().join("operator-keys.json") }
     }
 
     /// Every key, the revoked ones among them, oldest first.
@@ -110,36 +110,22 @@ impl OperatorKeys {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<String, DataError> {
-        let fits =
-            !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control);
+        let fits = !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control);
         if !fits {
-            return Err(DataError::Refused(format!(
-                "a name is 1 to {MAX_NAME_BYTES} bytes of text"
-            )));
+            return Err(DataError::Refused(format!("a name is 1 to {MAX_NAME_BYTES} bytes of text")));
         }
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
         let key = format!("{PREFIX}{}", hex::encode(secret));
         self.change(|keys| {
-            if keys
-                .iter()
-                .any(|known| known.name == name && known.revoked_at.is_none())
-            {
-                return Err(format!(
-                    "there is a key of the name '{name}'; revoke that one, or choose another name"
-                ));
+            if keys.iter().any(|known| known.name == name && known.revoked_at.is_none()) {
+                return Err(format!("there is a key of the name '{name}'; revoke that one, or choose another name"));
             }
             if keys.len() >= MAX_KEYS {
                 return Err(format!("there are {MAX_KEYS} operator keys already"));
             }
             let sha256 = Digest::of(&[key.as_bytes()]);
-            keys.push(OperatorKey {
-                name: name.to_owned(),
-                role,
-                sha256,
-                created_at: now,
-                revoked_at: None,
-            });
+            keys.push(OperatorKey { name: name.to_owned(), role, sha256, created_at: now, revoked_at: None });
             Ok(())
         })?;
         Ok(key)
@@ -151,24 +137,15 @@ impl OperatorKeys {
     /// If there is none, or the file can't be used.
     pub(crate) fn revoke(&self, name: &str, now: Timestamp) -> Result<(), DataError> {
         self.change(|keys| {
-            let live = keys
-                .iter_mut()
-                .find(|key| key.name == name && key.revoked_at.is_none());
-            live.ok_or_else(|| format!("there is no live key of the name '{name}'"))?
-                .revoked_at = Some(now);
+            let live = keys.iter_mut().find(|key| key.name == name && key.revoked_at.is_none());
+            live.ok_or_else(|| format!("there is no live key of the name '{name}'"))?.revoked_at = Some(now);
             Ok(())
         })
     }
 
     /// Changes the list, one process at a time.
-    fn change(
-        &self,
-        change: impl FnOnce(&mut Vec<OperatorKey>) -> Result<(), String>,
-    ) -> Result<(), DataError> {
-        let unwritable = |source| DataError::Unwritable {
-            path: self.path.clone(),
-            source,
-        };
+    fn change(&self, change: impl FnOnce(&mut Vec<OperatorKey>) -> Result<(), String>) -> Result<(), DataError> {
+        let unwritable = |source| DataError::Unwritable { path: self.path.clone(), source };
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -179,9 +156,6 @@ impl OperatorKeys {
         lock.lock().map_err(unwritable)?;
         let mut keys = self.list()?;
         change(&mut keys).map_err(DataError::Refused)?;
-        write_private(
-            &self.path,
-            &serde_json::to_vec_pretty(&keys).expect("keys are plain data"),
-        )
+        write_private(&self.path, &serde_json::to_vec_pretty(&keys).expect("keys are plain data"))
     }
 }

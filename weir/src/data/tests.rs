@@ -28,10 +28,7 @@ fn the_folder_and_the_keys_made_on_first_start_are_their_owner_s_alone() {
     assert_eq!(mode(folder.path()), 0o700);
     assert_eq!(mode(&folder.path().join("keys")), 0o700);
     for file in ["access", "place", "admission"] {
-        assert_eq!(
-            mode(&folder.path().join(format!("keys/{file}.json"))),
-            0o600
-        );
+        assert_eq!(mode(&folder.path().join(format!("keys/{file}.json"))), 0o600);
     }
 }
 
@@ -65,10 +62,7 @@ fn a_key_file_that_others_can_read_is_refused_with_what_to_do() {
     KeyRing::load_or_make(&folder, RingName::Access, &SystemEntropy).unwrap();
     open_up(&folder.path().join("keys/access.json"), 0o640);
 
-    let refusal = KeyRing::load_or_make(&folder, RingName::Access, &SystemEntropy)
-        .err()
-        .unwrap()
-        .to_string();
+    let refusal = KeyRing::load_or_make(&folder, RingName::Access, &SystemEntropy).err().unwrap().to_string();
 
     assert!(refusal.contains("(mode 640); run: chmod 600 "), "{refusal}");
 }
@@ -85,13 +79,7 @@ fn a_ring_may_hold_several_keys_and_the_named_one_signs() {
 
     let ring = KeyRing::load_or_make(&folder, RingName::Place, &SystemEntropy).unwrap();
 
-    assert_eq!(
-        ring.keys()
-            .iter()
-            .map(|key| key.id.as_str())
-            .collect::<Vec<_>>(),
-        ["0000000b", "0000000a"]
-    );
+    assert_eq!(ring.keys().iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["0000000b", "0000000a"]);
 }
 
 #[test]
@@ -99,17 +87,11 @@ fn a_damaged_ring_is_refused_in_one_line_and_never_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let folder = DataFolder::open(parent.path()).unwrap();
     let path = folder.path().join("keys/place.json");
-    for damaged in [
-        "",
-        "{",
-        r#"{"signing":"x","keys":[]}"#,
-        r#"{"signing":"x","keys":[{"id":"00000001","secret":"00"}]}"#,
-    ] {
+    for damaged in
+        ["", "{", r#"{"signing":"x","keys":[]}"#, r#"{"signing":"x","keys":[{"id":"00000001","secret":"00"}]}"#]
+    {
         write_private(&path, damaged.as_bytes()).unwrap();
-        let refusal = KeyRing::load_or_make(&folder, RingName::Place, &SystemEntropy)
-            .err()
-            .unwrap()
-            .to_string();
+        let refusal = KeyRing::load_or_make(&folder, RingName::Place, &SystemEntropy).err().unwrap().to_string();
         assert!(refusal.contains("is damaged"), "{refusal}");
         assert_eq!(refusal.lines().count(), 1, "{refusal}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), damaged);
@@ -132,18 +114,11 @@ fn an_operator_key_is_kept_as_its_digest_alone() {
     let folder = DataFolder::open(parent.path()).unwrap();
     let keys = OperatorKeys::of(&folder);
 
-    let key = keys
-        .add("ann", Role::Operator, &SystemEntropy, SystemClock.now())
-        .unwrap();
+    let key = keys.add("ann", Role::Operator, &SystemEntropy, SystemClock.now()).unwrap();
 
     let kept = std::fs::read_to_string(folder.path().join("operator-keys.json")).unwrap();
-    assert!(
-        !kept.contains(&key) && !kept.contains(key.strip_prefix(operator_keys::PREFIX).unwrap())
-    );
-    assert_eq!(
-        keys.list().unwrap()[0].sha256,
-        booking_core::digest::Digest::of(&[key.as_bytes()])
-    );
+    assert!(!kept.contains(&key) && !kept.contains(key.strip_prefix(operator_keys::PREFIX).unwrap()));
+    assert_eq!(keys.list().unwrap()[0].sha256, booking_core::digest::Digest::of(&[key.as_bytes()]));
     assert_eq!(mode(&folder.path().join("operator-keys.json")), 0o600);
 }
 
@@ -160,12 +135,5 @@ fn a_name_has_one_live_key_and_may_be_used_again_after_it_is_revoked() {
     assert!(keys.revoke("ann", SystemClock.now()).is_err());
     add().unwrap();
 
-    assert_eq!(
-        keys.list()
-            .unwrap()
-            .iter()
-            .filter(|key| key.revoked_at.is_none())
-            .count(),
-        1
-    );
+    assert_eq!(keys.list().unwrap().iter().filter(|key| key.revoked_at.is_none()).count(), 1);
 }

@@ -66,9 +66,7 @@ pub(super) struct Character {
 /// The crowd of `visitors` that `seed` makes. Most come while the lobby is open, the rest within `after` of its end.
 pub(super) fn crowd(visitors: u32, seed: u64, lobby: Duration, after: Duration) -> Vec<Character> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    (0..visitors)
-        .map(|_| draw(&mut dice, lobby, after))
-        .collect()
+    (0..visitors).map(|_| draw(&mut dice, lobby, after)).collect()
 }
 
 fn draw(dice: &mut ChaCha8Rng, lobby: Duration, after: Duration) -> Character {
@@ -108,10 +106,7 @@ mod tests {
     fn the_same_seed_makes_the_same_crowd_and_another_seed_another() {
         let of = |seed| {
             let crowd = crowd(200, seed, Duration::from_secs(8), Duration::from_secs(3));
-            crowd
-                .iter()
-                .map(|one| (one.arrives, one.temper, one.taste))
-                .collect::<Vec<_>>()
+            crowd.iter().map(|one| (one.arrives, one.temper, one.taste)).collect::<Vec<_>>()
         };
         assert_eq!(of(7), of(7));
         assert_ne!(of(7), of(8));
@@ -120,10 +115,7 @@ mod tests {
     #[test]
     fn about_one_in_ten_does_not_come_when_called() {
         let crowd = crowd(10_000, 1, Duration::from_secs(8), Duration::from_secs(3));
-        let no_shows = crowd
-            .iter()
-            .filter(|one| one.temper == Temper::NoShow)
-            .count();
+        let no_shows = crowd.iter().filter(|one| one.temper == Temper::NoShow).count();
         assert!((900..1_100).contains(&no_shows), "{no_shows}");
     }
 }

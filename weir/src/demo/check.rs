@@ -6,7 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use booking_core::{digest::Digest, time::Timestamp};
 
-use super::visitor::{Notes, Outcome, Visitor};
+use super::{
+    notes::{Notes, Outcome},
+    visitor::Visitor,
+};
 use crate::verify_draw::{PublicRecord, Unverified, Verified, verify};
 
 /// How many wrong ones a result names.
@@ -29,38 +32,23 @@ impl Checked {
         let result = if wrong.is_empty() {
             Ok(format!("0 among {of}"))
         } else {
-            Err(format!(
-                "{} among {of}: {}",
-                wrong.len(),
-                wrong[..wrong.len().min(NAMED)].join("; ")
-            ))
+            Err(format!("{} among {of}: {}", wrong.len(), wrong[..wrong.len().min(NAMED)].join("; ")))
         };
         Self { what, result }
     }
 }
 
 /// Checks the sale that these visitors went through.
-pub(super) async fn check(
-    record: &PublicRecord,
-    visitors: &[Visitor],
-    unexpected: &[(String, u64)],
-) -> Vec<Checked> {
+pub(super) async fn check(record: &PublicRecord, visitors: &[Visitor], unexpected: &[(String, u64)]) -> Vec<Checked> {
     let notes: Vec<&Notes> = visitors.iter().map(|visitor| &visitor.notes).collect();
     let wanted: HashSet<Digest> = notes.iter().filter_map(|notes| notes.entry).collect();
     let mut results = Vec::new();
     match verify(record, None, &wanted, None, &mut |_| {}).await {
         Ok(verified) => {
-            let Verified {
-                batches,
-                places,
-                records,
-                ..
-            } = &verified;
+            let Verified { batches, places, records, .. } = &verified;
             results.push(Checked::new(
                 "draw",
-                Ok(format!(
-                    "verified: {batches} batches, {places} places, {records} records"
-                )),
+                Ok(format!("verified: {batches} batches, {places} places, {records} records")),
             ));
             results.push(ranks(&notes, &verified));
             results.push(lost_joins(&notes, &verified));
@@ -68,22 +56,13 @@ pub(super) async fn check(
             results.push(cap(&notes, verified.highest_cap));
         }
         Err(Unverified::Fault(fault)) => results.push(Checked::new("draw", Err(fault.to_string()))),
-        Err(error) => results.push(Checked::new(
-            "draw",
-            Err(format!("could not be checked: {error}")),
-        )),
+        Err(error) => results.push(Checked::new("draw", Err(format!("could not be checked: {error}")))),
     }
     results.push(doubled(&notes));
     results.push(positions(&notes));
     results.push(identities(&notes));
-    let failed = visitors
-        .iter()
-        .filter(|visitor| visitor.outcome == Some(Outcome::Failed))
-        .count();
-    let named: Vec<String> = unexpected
-        .iter()
-        .map(|(text, times)| format!("{times} × {text}"))
-        .collect();
+    let failed = visitors.iter().filter(|visitor| visitor.outcome == Some(Outcome::Failed)).count();
+    let named: Vec<String> = unexpected.iter().map(|(text, times)| format!("{times} × {text}")).collect();
     let result = if failed == 0 {
         Ok(format!("0 among {} visits", visitors.len()))
     } else {
@@ -95,58 +74,33 @@ pub(super) async fn check(
 
 /// Invariant 8: the rank that a visitor was shown is the rank that the verifier computes.
 fn ranks(notes: &[&Notes], verified: &Verified) -> Checked {
-    let shown: Vec<_> = notes
-        .iter()
-        .filter_map(|notes| Some((notes.entry?, notes.drawn?)))
-        .collect();
+    let shown: Vec<_> = notes.iter().filter_map(|notes| Some((notes.entry?, notes.drawn?))).collect();
     let wrong: Vec<String> = shown
         .iter()
         .filter_map(|(entry, shown)| {
             let found = verified.found.get(entry);
-            let is_right =
-                found.is_some_and(|found| (found.batch, found.index, found.rank) == *shown);
+            let is_right = found.is_some_and(|found| (found.batch, found.index, found.rank) == *shown);
             (!is_right).then(|| format!("{entry} was shown {shown:?}, the draw says {found:?}"))
         })
         .collect();
-    Checked::none(
-        "ranks shown that differ from the verifier's",
-        &wrong,
-        &format!("{} ranks", shown.len()),
-    )
+    Checked::none("ranks shown that differ from the verifier's", &wrong, &format!("{} ranks", shown.len()))
 }
 
 /// Invariant 3: an acknowledged join is in the record once its batch is drawn.
 fn lost_joins(notes: &[&Notes], verified: &Verified) -> Checked {
-    let drawn: Vec<Digest> = notes
-        .iter()
-        .filter(|notes| notes.drawn.is_some())
-        .filter_map(|notes| notes.entry)
-        .collect();
-    let wrong: Vec<String> = drawn
-        .iter()
-        .filter(|entry| !verified.found.contains_key(entry))
-        .map(Digest::to_string)
-        .collect();
-    Checked::none(
-        "joins that the record has lost",
-        &wrong,
-        &format!("{} joins", drawn.len()),
-    )
+    let drawn: Vec<Digest> =
+        notes.iter().filter(|notes| notes.drawn.is_some()).filter_map(|notes| notes.entry).collect();
+    let wrong: Vec<String> =
+        drawn.iter().filter(|entry| !verified.found.contains_key(entry)).map(Digest::to_string).collect();
+    Checked::none("joins that the record has lost", &wrong, &format!("{} joins", drawn.len()))
 }
 
 /// Invariant 1: no seat is on two tickets.
 fn doubled(notes: &[&Notes]) -> Checked {
     let mut sold = HashSet::new();
     let tickets = notes.iter().flat_map(|notes| &notes.tickets);
-    let wrong: Vec<String> = tickets
-        .filter(|seat| !sold.insert(seat.as_str()))
-        .cloned()
-        .collect();
-    Checked::none(
-        "doubled seats",
-        &wrong,
-        &format!("{} tickets", sold.len() + wrong.len()),
-    )
+    let wrong: Vec<String> = tickets.filter(|seat| !sold.insert(seat.as_str())).cloned().collect();
+    Checked::none("doubled seats", &wrong, &format!("{} tickets", sold.len() + wrong.len()))
 }
 
 /// Invariant 4: a shown position never rises; and a place, once shown, stays what it is.
@@ -154,56 +108,28 @@ fn positions(notes: &[&Notes]) -> Checked {
     let wrong: Vec<String> = notes
         .iter()
         .filter(|notes| notes.position_rose || notes.place_changed)
-        .map(|notes| {
-            notes
-                .entry
-                .map_or_else(String::new, |entry| entry.to_string())
-        })
+        .map(|notes| notes.entry.map_or_else(String::new, |entry| entry.to_string()))
         .collect();
-    Checked::none(
-        "positions that rose, places that changed",
-        &wrong,
-        &format!("{} visitors", notes.len()),
-    )
+    Checked::none("positions that rose, places that changed", &wrong, &format!("{} visitors", notes.len()))
 }
 
 /// Invariant 7, as far as visitors see it: no two of them stand at one place.
 fn identities(notes: &[&Notes]) -> Checked {
     let mut ranks: HashMap<u64, Digest> = HashMap::new();
-    let shown = notes
-        .iter()
-        .filter_map(|notes| Some((notes.drawn?.2, notes.entry?)));
+    let shown = notes.iter().filter_map(|notes| Some((notes.drawn?.2, notes.entry?)));
     let wrong: Vec<String> = shown
-        .filter_map(|(rank, entry)| {
-            ranks
-                .insert(rank, entry)
-                .map(|other| format!("rank {rank}: {entry} and {other}"))
-        })
+        .filter_map(|(rank, entry)| ranks.insert(rank, entry).map(|other| format!("rank {rank}: {entry} and {other}")))
         .collect();
-    Checked::none(
-        "places shown to two visitors",
-        &wrong,
-        &format!("{} places", ranks.len()),
-    )
+    Checked::none("places shown to two visitors", &wrong, &format!("{} places", ranks.len()))
 }
 
 /// Invariant 6: no window of any length holds more admissions than the rate allows, and one second's worth.
 fn rate(notes: &[&Notes], per_minute: u32) -> Checked {
-    let mut at: Vec<i64> = notes
-        .iter()
-        .filter_map(|notes| Some(notes.admitted?.0.as_millis()))
-        .collect();
+    let mut at: Vec<i64> = notes.iter().filter_map(|notes| Some(notes.admitted?.0.as_millis())).collect();
     at.sort_unstable();
     let over = over_rate(&at, per_minute);
-    let wrong: Vec<String> = over
-        .iter()
-        .map(|at| format!("at {}", Timestamp::from_millis(*at)))
-        .collect();
-    Checked::none(
-        "admissions over the rate",
-        &wrong,
-        &format!("{} at {per_minute} a minute", at.len()),
-    )
+    let wrong: Vec<String> = over.iter().map(|at| format!("at {}", Timestamp::from_millis(*at))).collect();
+    Checked::none("admissions over the rate", &wrong, &format!("{} at {per_minute} a minute", at.len()))
 }
 
 /// The admissions with which some window holds more than `per_minute` allows in its length and one second. `at`: sorted
@@ -213,11 +139,7 @@ fn over_rate(at: &[i64], per_minute: u32) -> Vec<i64> {
     // (j + 1) * T - t[j] > i * T - t[i] + 1 s. In units of 1 ms * rate, so that nothing is rounded.
     let rate = i128::from(per_minute.max(1));
     // At less than one a second, one second's worth is less than one admission: the first one is it.
-    let burst = if rate >= 60 {
-        (1_000 + 1) * rate
-    } else {
-        60_000 + rate
-    };
+    let burst = if rate >= 60 { (1_000 + 1) * rate } else { 60_000 + rate };
     let mut least = i128::MAX;
     let mut over = Vec::new();
     for (n, at) in (0_i128..).zip(at) {
@@ -237,14 +159,7 @@ fn cap(notes: &[&Notes], cap: u32) -> Checked {
     let most = most_at_once(&alive);
     let what = "sessions alive at once over the cap";
     let seen = format!("{most} at most, cap {cap}");
-    Checked::new(
-        what,
-        if most <= cap as usize {
-            Ok(format!("0: {seen}"))
-        } else {
-            Err(seen)
-        },
-    )
+    Checked::new(what, if most <= cap as usize { Ok(format!("0: {seen}")) } else { Err(seen) })
 }
 
 fn most_at_once(alive: &[(Timestamp, Timestamp)]) -> usize {
@@ -274,10 +189,7 @@ mod tests {
     #[test]
     fn one_second_s_worth_may_come_at_once_and_no_more() {
         // 120 a minute: two a second, so two at once and then one each half second.
-        assert_eq!(
-            over_rate(&[0, 0, 500, 1_000, 1_500], 120),
-            Vec::<i64>::new()
-        );
+        assert_eq!(over_rate(&[0, 0, 500, 1_000, 1_500], 120), Vec::<i64>::new());
         assert_eq!(over_rate(&[0, 0, 0], 120), [0]);
         assert_eq!(over_rate(&[0, 0, 498], 120), [498]);
     }
@@ -299,10 +211,7 @@ mod tests {
     fn sessions_that_follow_one_another_are_not_alive_at_once() {
         let at = |from, until| (Timestamp::from_millis(from), Timestamp::from_millis(until));
         assert_eq!(most_at_once(&[at(0, 10), at(10, 20)]), 1);
-        assert_eq!(
-            most_at_once(&[at(0, 10), at(5, 20), at(6, 7), at(30, 31)]),
-            3
-        );
+        assert_eq!(most_at_once(&[at(0, 10), at(5, 20), at(6, 7), at(30, 31)]), 3);
         assert_eq!(most_at_once(&[]), 0);
     }
 }

@@ -69,35 +69,21 @@ impl Agenda {
                 return Ok(due.visitor);
             }
         }
-        let next = [&self.inside, &self.outside]
-            .into_iter()
-            .filter_map(|queue| queue.peek())
-            .map(|due| due.0.at)
-            .min();
+        let next = [&self.inside, &self.outside].into_iter().filter_map(|queue| queue.peek()).map(|due| due.0.at).min();
         Err(next.map(|at| at - now))
     }
 
     fn put(&mut self, visitor: Box<Visitor>, next: Next, now: Instant) {
         match next {
-            Next::Inside(after) => self.inside.push(Reverse(Due {
-                at: now + after,
-                visitor,
-            })),
-            Next::Outside(after) => self.outside.push(Reverse(Due {
-                at: now + after,
-                visitor,
-            })),
+            Next::Inside(after) => self.inside.push(Reverse(Due { at: now + after, visitor })),
+            Next::Outside(after) => self.outside.push(Reverse(Due { at: now + after, visitor })),
             Next::Done => self.finished.push(*visitor),
         }
     }
 }
 
 /// Sends the crowd and waits until everybody's visit is over, or `stop`. Answers those whose visit is over.
-pub(super) async fn send(
-    world: &Arc<World>,
-    characters: Vec<Character>,
-    stop: &CancellationToken,
-) -> Vec<Visitor> {
+pub(super) async fn send(world: &Arc<World>, characters: Vec<Character>, stop: &CancellationToken) -> Vec<Visitor> {
     let total = characters.len();
     let agenda = Arc::new(Mutex::new(Agenda::default()));
     let changed = Arc::new(Notify::new());
@@ -157,9 +143,7 @@ async fn next(
 }
 
 fn lock(agenda: &Mutex<Agenda>) -> std::sync::MutexGuard<'_, Agenda> {
-    agenda
-        .lock()
-        .expect("nobody panics while holding the agenda")
+    agenda.lock().expect("nobody panics while holding the agenda")
 }
 
 #[cfg(test)]
@@ -180,14 +164,8 @@ mod tests {
         agenda.put(visitor(2), Next::Inside(Duration::from_millis(10)), now);
 
         let later = now + Duration::from_millis(20);
-        assert_eq!(
-            agenda.pop(later).map(|visitor| visitor.number()).ok(),
-            Some(2)
-        );
-        assert_eq!(
-            agenda.pop(later).map(|visitor| visitor.number()).ok(),
-            Some(1)
-        );
+        assert_eq!(agenda.pop(later).map(|visitor| visitor.number()).ok(), Some(2));
+        assert_eq!(agenda.pop(later).map(|visitor| visitor.number()).ok(), Some(1));
         assert!(matches!(agenda.pop(later), Err(None)));
     }
 

@@ -13,12 +13,7 @@ const BAR_EVERY: Duration = Duration::from_millis(150);
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Shows the crowd's progress until `done`.
-pub(super) async fn show(
-    world: Arc<World>,
-    visitors: u64,
-    opens_at: Timestamp,
-    done: CancellationToken,
-) {
+pub(super) async fn show(world: Arc<World>, visitors: u64, opens_at: Timestamp, done: CancellationToken) {
     if std::io::stderr().is_terminal() {
         bars(&world, visitors, opens_at, &done).await;
     } else {
@@ -29,9 +24,7 @@ pub(super) async fn show(
 async fn lines(world: &World, visitors: u64, opens_at: Timestamp, done: &CancellationToken) {
     while !is_done_after(LINE_EVERY, done).await {
         let counted = world.tally.counted();
-        let Counted {
-            joined, through, ..
-        } = counted;
+        let Counted { joined, through, .. } = counted;
         say(format_args!(
             "{}: joined {joined}/{visitors}, through {through}/{visitors}, {}",
             phase(world, opens_at),
@@ -46,11 +39,7 @@ async fn bars(world: &World, visitors: u64, opens_at: Timestamp, done: &Cancella
         .progress_chars("=> ");
     let bars = MultiProgress::new();
     let bar = |name: &'static str, length: u64| {
-        bars.add(
-            ProgressBar::new(length)
-                .with_style(style.clone())
-                .with_prefix(name),
-        )
+        bars.add(ProgressBar::new(length).with_style(style.clone()).with_prefix(name))
     };
     let (joined, through) = (bar("joined", visitors), bar("through", visitors));
     let booked = bar("seats", world.hall.len() as u64);
@@ -63,9 +52,7 @@ async fn bars(world: &World, visitors: u64, opens_at: Timestamp, done: &Cancella
         through.set_message(inside(counted));
         booked.set_position(counted.seats_booked);
         if is_done {
-            [joined, through, booked]
-                .iter()
-                .for_each(ProgressBar::abandon);
+            [joined, through, booked].iter().for_each(ProgressBar::abandon);
             return;
         }
     }
@@ -79,20 +66,8 @@ fn phase(world: &World, opens_at: Timestamp) -> String {
 }
 
 fn inside(counted: Counted) -> String {
-    let Counted {
-        admitted,
-        bookings,
-        seats_booked,
-        conflicts,
-        declined,
-        refused,
-        ..
-    } = counted;
-    let waits = if refused == 0 {
-        String::new()
-    } else {
-        format!(", {refused} asked again")
-    };
+    let Counted { admitted, bookings, seats_booked, conflicts, declined, refused, .. } = counted;
+    let waits = if refused == 0 { String::new() } else { format!(", {refused} asked again") };
     format!(
         "admitted {admitted}, bookings {bookings} ({seats_booked} seats), conflicts {conflicts}, declined {declined}{waits}"
     )

@@ -48,25 +48,11 @@ impl Hall {
             }
             last = Some(row);
         }
-        let front = seats
-            .iter()
-            .map(|seat| seat.y)
-            .fold(f64::INFINITY, f64::min);
+        let front = seats.iter().map(|seat| seat.y).fold(f64::INFINITY, f64::min);
         let middle = seats.iter().map(|seat| seat.x).sum::<f64>() / seats.len().max(1) as f64;
-        let distance = seats
-            .iter()
-            .map(|seat| (seat.x - middle).hypot(seat.y - front))
-            .collect();
-        let live = Mutex::new(Picture {
-            taken_at: None,
-            statuses: "".into(),
-        });
-        Self {
-            rows,
-            seats,
-            distance,
-            live,
-        }
+        let distance = seats.iter().map(|seat| (seat.x - middle).hypot(seat.y - front)).collect();
+        let live = Mutex::new(Picture { taken_at: None, statuses: "".into() });
+        Self { rows, seats, distance, live }
     }
 
     /// How many seats it has.
@@ -78,46 +64,27 @@ impl Hall {
     pub(super) async fn statuses(&self, api: &Api, event: &str) -> Result<Arc<str>, ApiError> {
         let mut picture = self.live.lock().await;
         if picture.taken_at.is_none_or(|at| at.elapsed() > STALE_AFTER)
-            && let Answer::Ok(SeatStatuses { statuses }) = api
-                .ask(Call::get(format!("/v1/events/{event}/seats")))
-                .await?
+            && let Answer::Ok(SeatStatuses { statuses }) =
+                api.ask(Call::get(format!("/v1/events/{event}/seats"))).await?
         {
-            *picture = Picture {
-                taken_at: Some(Instant::now()),
-                statuses: statuses.into(),
-            };
+            *picture = Picture { taken_at: Some(Instant::now()), statuses: statuses.into() };
         }
         Ok(picture.statuses.clone())
     }
 
     /// `count` free seats beside each other that are about the most wanted; `taste` picks one of several such choices.
-    pub(super) fn most_wanted(
-        &self,
-        statuses: &str,
-        count: usize,
-        taste: usize,
-    ) -> Option<Vec<String>> {
+    pub(super) fn most_wanted(&self, statuses: &str, count: usize, taste: usize) -> Option<Vec<String>> {
         let free = |seat: &u32| statuses.as_bytes().get(*seat as usize) == Some(&b'a');
         let mut choices: Vec<(f64, &[u32])> = self
             .rows
             .iter()
             .flat_map(|row| row.windows(count))
             .filter(|seats| seats.iter().all(free))
-            .map(|seats| {
-                (
-                    seats.iter().map(|seat| self.distance[*seat as usize]).sum(),
-                    seats,
-                )
-            })
+            .map(|seats| (seats.iter().map(|seat| self.distance[*seat as usize]).sum(), seats))
             .collect();
         choices.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (_, chosen) = choices.get(taste % choices.len().clamp(1, AMONG))?;
-        Some(
-            chosen
-                .iter()
-                .map(|seat| self.seats[*seat as usize].seat_id.clone())
-                .collect(),
-        )
+        Some(chosen.iter().map(|seat| self.seats[*seat as usize].seat_id.clone()).collect())
     }
 }
 
@@ -133,19 +100,13 @@ mod tests {
             x: f64::from(number),
             y,
         };
-        let seats = (0..5)
-            .map(|n| seat("A", n, 0.0))
-            .chain((0..5).map(|n| seat("B", n, 10.0)))
-            .collect();
+        let seats = (0..5).map(|n| seat("A", n, 0.0)).chain((0..5).map(|n| seat("B", n, 10.0))).collect();
         Hall::new(EventDetails { seats })
     }
 
     #[test]
     fn the_crowd_wants_the_middle_of_the_front_row() {
-        assert_eq!(
-            hall().most_wanted("aaaaaaaaaa", 1, 0),
-            Some(vec!["A2".to_owned()])
-        );
+        assert_eq!(hall().most_wanted("aaaaaaaaaa", 1, 0), Some(vec!["A2".to_owned()]));
     }
 
     #[test]

@@ -78,13 +78,8 @@ struct EventMade {
 }
 
 /// Sets everything up.
-pub(super) async fn set_up(
-    api: &Api,
-    operator_key: &str,
-    timing: &Timing,
-) -> Result<Sale, ApiError> {
-    let post =
-        |path: &str, body| Call::post(format!("/v1/operator/{path}"), body).bearer(operator_key);
+pub(super) async fn set_up(api: &Api, operator_key: &str, timing: &Timing) -> Result<Sale, ApiError> {
+    let post = |path: &str, body| Call::post(format!("/v1/operator/{path}"), body).bearer(operator_key);
     let VenueMade { venue_id } = api.require(post("venues", venue::body())).await?;
     let now = SystemClock.now();
     let event = async |title: &str, description: &str, in_days: u32| {
@@ -96,39 +91,21 @@ pub(super) async fn set_up(
             "currency": "EUR",
             "prices": venue::prices(),
         });
-        api.require::<EventMade>(post("events", body))
-            .await
-            .map(|made| made.event_id)
+        api.require::<EventMade>(post("events", body)).await.map(|made| made.event_id)
     };
-    let main = event(
-        "Night of the River Choir",
-        "Two hundred voices, one evening. Everybody wants to be there.",
-        30,
-    )
-    .await?;
-    let other = event(
-        "Open rehearsal",
-        "An hour with the choir at work. Small, cheap, and nobody pushes.",
-        29,
-    )
-    .await?;
+    let main =
+        event("Night of the River Choir", "Two hundred voices, one evening. Everybody wants to be there.", 30).await?;
+    let other = event("Open rehearsal", "An hour with the choir at work. Small, cheap, and nobody pushes.", 29).await?;
 
     let now = SystemClock.now();
     let lobby_opens_at = now.plus_millis(millis(LEAD));
     let opens_at = lobby_opens_at.plus_millis(millis(timing.lobby));
-    let sale = |event: &EventId, body| {
-        Call::put(format!("/v1/operator/events/{event}/sale"), body).bearer(operator_key)
-    };
-    api.require::<Value>(sale(&main, policy(timing, lobby_opens_at, opens_at)))
-        .await?;
+    let sale =
+        |event: &EventId, body| Call::put(format!("/v1/operator/events/{event}/sale"), body).bearer(operator_key);
+    api.require::<Value>(sale(&main, policy(timing, lobby_opens_at, opens_at))).await?;
     let quiet = policy(timing, now, now.plus_seconds(QUIET_LOBBY_SECONDS));
     api.require::<Value>(sale(&other, quiet)).await?;
-    Ok(Sale {
-        event: main,
-        other_event: other,
-        lobby_opens_at,
-        opens_at,
-    })
+    Ok(Sale { event: main, other_event: other, lobby_opens_at, opens_at })
 }
 
 fn policy(timing: &Timing, lobby_opens_at: Timestamp, opens_at: Timestamp) -> Value {

@@ -2,20 +2,12 @@
 
 use std::time::Duration;
 
-use super::{
-    check::Checked,
-    visitor::{Outcome, Visitor},
-};
+use super::{check::Checked, notes::Outcome, visitor::Visitor};
 use crate::output::say;
 
 /// Prints what the crowd went through, and how long things took as the crowd saw them.
 pub(super) fn print(visitors: &[Visitor], planned: usize, lasted: Duration) {
-    let with = |outcome| {
-        visitors
-            .iter()
-            .filter(|visitor| visitor.outcome == Some(outcome))
-            .count()
-    };
+    let with = |outcome| visitors.iter().filter(|visitor| visitor.outcome == Some(outcome)).count();
     let notes = || visitors.iter().map(|visitor| &visitor.notes);
     let joined = notes().filter(|notes| notes.join_us.is_some()).count();
     let admitted = notes().filter(|notes| notes.admitted.is_some()).count();
@@ -23,23 +15,15 @@ pub(super) fn print(visitors: &[Visitor], planned: usize, lasted: Duration) {
     let conflicts: u32 = notes().map(|notes| notes.conflicts).sum();
     let declined: u32 = notes().map(|notes| notes.declined).sum();
     let mut joins: Vec<u32> = notes().filter_map(|notes| notes.join_us).collect();
-    let mut reserves: Vec<u32> = notes()
-        .flat_map(|notes| notes.reserve_us.iter().copied())
-        .collect();
+    let mut reserves: Vec<u32> = notes().flat_map(|notes| notes.reserve_us.iter().copied()).collect();
 
     say("");
-    say(format_args!(
-        "The crowd, after {:.1} s",
-        lasted.as_secs_f64()
-    ));
+    say(format_args!("The crowd, after {:.1} s", lasted.as_secs_f64()));
     row("visitors", planned);
     row("joined", joined);
     row("admitted", admitted);
     row("no-shows", with(Outcome::NoShow));
-    row(
-        "booked",
-        format_args!("{} ({seats} seats)", with(Outcome::Booked)),
-    );
+    row("booked", format_args!("{} ({seats} seats)", with(Outcome::Booked)));
     row("left by themselves", with(Outcome::Left));
     row("found nothing left", with(Outcome::SoldOut));
     row("lapsed", with(Outcome::Lapsed));
@@ -68,19 +52,9 @@ fn row(name: &str, value: impl std::fmt::Display) {
 
 fn percentiles(micros: &mut [u32]) -> String {
     micros.sort_unstable();
-    let at = |percent: usize| {
-        micros
-            .get((micros.len().saturating_sub(1)) * percent / 100)
-            .copied()
-            .unwrap_or(0)
-    };
+    let at = |percent: usize| micros.get((micros.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
     let ms = |micros: u32| f64::from(micros) / 1_000.0;
-    format!(
-        "p50 {:.1} ms, p99 {:.1} ms ({} times)",
-        ms(at(50)),
-        ms(at(99)),
-        micros.len()
-    )
+    format!("p50 {:.1} ms, p99 {:.1} ms ({} times)", ms(at(50)), ms(at(99)), micros.len())
 }
 
 #[cfg(test)]
@@ -91,9 +65,6 @@ mod tests {
     fn percentiles_of_nothing_and_of_a_hundred() {
         assert_eq!(percentiles(&mut []), "p50 0.0 ms, p99 0.0 ms (0 times)");
         let mut hundred: Vec<u32> = (1..=100).rev().map(|n| n * 1_000).collect();
-        assert_eq!(
-            percentiles(&mut hundred),
-            "p50 50.0 ms, p99 99.0 ms (100 times)"
-        );
+        assert_eq!(percentiles(&mut hundred), "p50 50.0 ms, p99 99.0 ms (100 times)");
     }
 }

@@ -27,69 +27,13 @@ struct Block {
 }
 
 const BLOCKS: &[Block] = &[
-    block(
-        "Stalls left",
-        "SL",
-        14,
-        16.0,
-        (-44.0, -18.0),
-        ("Stalls", "Stalls"),
-        0,
-    ),
-    block(
-        "Stalls centre",
-        "SC",
-        14,
-        16.0,
-        (-18.0, 18.0),
-        ("Premium", "Stalls"),
-        6,
-    ),
-    block(
-        "Stalls right",
-        "SR",
-        14,
-        16.0,
-        (18.0, 44.0),
-        ("Stalls", "Stalls"),
-        0,
-    ),
-    block(
-        "Circle left",
-        "CL",
-        7,
-        37.0,
-        (-44.0, -17.0),
-        ("Circle", "Circle"),
-        0,
-    ),
-    block(
-        "Circle centre",
-        "CC",
-        7,
-        37.0,
-        (-17.0, 17.0),
-        ("Circle", "Circle"),
-        0,
-    ),
-    block(
-        "Circle right",
-        "CR",
-        7,
-        37.0,
-        (17.0, 44.0),
-        ("Circle", "Circle"),
-        0,
-    ),
-    block(
-        "Balcony",
-        "B",
-        3,
-        49.0,
-        (-26.0, 26.0),
-        ("Balcony", "Balcony"),
-        0,
-    ),
+    block("Stalls left", "SL", 14, 16.0, (-44.0, -18.0), ("Stalls", "Stalls"), 0),
+    block("Stalls centre", "SC", 14, 16.0, (-18.0, 18.0), ("Premium", "Stalls"), 6),
+    block("Stalls right", "SR", 14, 16.0, (18.0, 44.0), ("Stalls", "Stalls"), 0),
+    block("Circle left", "CL", 7, 37.0, (-44.0, -17.0), ("Circle", "Circle"), 0),
+    block("Circle centre", "CC", 7, 37.0, (-17.0, 17.0), ("Circle", "Circle"), 0),
+    block("Circle right", "CR", 7, 37.0, (17.0, 44.0), ("Circle", "Circle"), 0),
+    block("Balcony", "B", 3, 49.0, (-26.0, 26.0), ("Balcony", "Balcony"), 0),
 ];
 
 const fn block(
@@ -101,16 +45,7 @@ const fn block(
     category: (&'static str, &'static str),
     front: u32,
 ) -> Block {
-    Block {
-        name,
-        code,
-        rows,
-        radius,
-        from,
-        to,
-        category,
-        front,
-    }
+    Block { name, code, rows, radius, from, to, category, front }
 }
 
 /// The body of `POST /v1/operator/venues`.
@@ -142,31 +77,16 @@ fn section(block: &Block) -> Value {
 fn seats_of(block: &Block, row: u32) -> Value {
     let radius = block.radius + f64::from(row) * ROW;
     let aisle = AISLE / radius;
-    let (from, to) = (
-        block.from.to_radians() + aisle,
-        block.to.to_radians() - aisle,
-    );
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a row has some tens of seats"
-    )]
+    let (from, to) = (block.from.to_radians() + aisle, block.to.to_radians() - aisle);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row has some tens of seats")]
     let count = (radius * (to - from)).floor() as u32 + 1;
-    let name = char::from_u32(u32::from('A') + row)
-        .expect("a block has fewer rows than the alphabet letters");
-    let category = if row < block.front {
-        block.category.0
-    } else {
-        block.category.1
-    };
+    let name = char::from_u32(u32::from('A') + row).expect("a block has fewer rows than the alphabet letters");
+    let category = if row < block.front { block.category.0 } else { block.category.1 };
     let seats: Vec<_> = (0..count)
         .map(|seat| {
             let part = f64::from(seat) / f64::from(count - 1);
             let at = from + (to - from) * part;
-            let (x, y) = (
-                radius * at.sin() * PITCH,
-                (radius * at.cos() - BLOCKS[0].radius) * PITCH,
-            );
+            let (x, y) = (radius * at.sin() * PITCH, (radius * at.cos() - BLOCKS[0].radius) * PITCH);
             let number = (seat + 1).to_string();
             json!({
                 "seatId": format!("{}-{name}-{number}", block.code),
@@ -211,14 +131,8 @@ mod tests {
     #[test]
     fn weir_takes_the_hall_as_a_seat_map_and_every_category_has_a_price() {
         let hall = body();
-        let map: booking_core::seats::SeatMap = serde_json::from_value(
-            json!({ "categories": hall["categories"], "sections": hall["sections"] }),
-        )
-        .unwrap();
-        assert!(
-            map.seats()
-                .iter()
-                .all(|seat| prices()[&*seat.category].is_i64())
-        );
+        let map: booking_core::seats::SeatMap =
+            serde_json::from_value(json!({ "categories": hall["categories"], "sections": hall["sections"] })).unwrap();
+        assert!(map.seats().iter().all(|seat| prices()[&*seat.category].is_i64()));
     }
 }

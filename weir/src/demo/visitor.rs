@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use booking_core::{digest::Digest, time::Timestamp};
 use serde_json::{Value, json};
 
 use super::{
     character::{Card, Character, Temper},
+    notes::{Notes, Outcome},
     world::World,
 };
 use crate::api::{
@@ -21,23 +21,6 @@ const RUNS: u32 = 3;
 /// The pause after an answer that is worth repeating and names none, and between looks at a pending hold.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How a visit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// With tickets.
-    Booked,
-    /// Not there when called.
-    NoShow,
-    /// Left by their own choice: while waiting, with seats held, or after a declined payment.
-    Left,
-    /// The sale ended, or no seats were left, before they had any.
-    SoldOut,
-    /// The place lapsed twice.
-    Lapsed,
-    /// An answer that the contract does not have, or nothing but refusals.
-    Failed,
-}
-
 /// When a visitor does the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -49,63 +32,18 @@ pub(super) enum Next {
     Done,
 }
 
-/// What a visitor wrote down, for the check afterwards.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
-    /// Their entry in the draw.
-    pub(super) entry: Option<Digest>,
-    /// Batch, index and rank as shown.
-    pub(super) drawn: Option<(u32, u64, u64)>,
-    /// The lowest position shown.
-    position: Option<u64>,
-    /// Whether a position shown was higher than one before.
-    pub(super) position_rose: bool,
-    /// Whether entry, batch, index or rank changed once they were shown.
-    pub(super) place_changed: bool,
-    /// When the desk admitted them, and until when their session was surely alive.
-    pub(super) admitted: Option<(Timestamp, Timestamp)>,
-    /// The seats on their tickets.
-    pub(super) tickets: Vec<String>,
-    /// How long joining took, in microseconds.
-    pub(super) join_us: Option<u32>,
-    /// How long each try to reserve took, in microseconds.
-    pub(super) reserve_us: Vec<u32>,
-    /// How often seats they wanted were taken.
-    pub(super) conflicts: u32,
-    /// How often their payment was declined.
-    pub(super) declined: u32,
-}
-
 #[derive(Debug)]
 enum Stage {
     Arriving,
     Joining,
     Waiting,
     Claiming,
-    Choosing {
-        admission: String,
-        tries: u32,
-    },
-    Pending {
-        admission: String,
-        booking: String,
-        tries: u32,
-    },
-    Paying {
-        reservation: Reservation,
-        card: Card,
-    },
-    Confirming {
-        reservation: Reservation,
-        transaction: String,
-        card: Card,
-    },
-    Releasing {
-        booking: String,
-    },
-    Leaving {
-        outcome: Outcome,
-    },
+    Choosing { admission: String, tries: u32 },
+    Pending { admission: String, booking: String, tries: u32 },
+    Paying { reservation: Reservation, card: Card },
+    Confirming { reservation: Reservation, transaction: String, card: Card },
+    Releasing { booking: String },
+    Leaving { outcome: Outcome },
 }
 
 impl Stage {
@@ -214,12 +152,8 @@ impl Visitor {
             }
             Stage::Leaving { outcome } => {
                 let outcome = *outcome;
-                if let Some((_, until)) = &mut self.notes.admitted {
-                    *until = (*until).min(world.now());
-                }
-                let call = Call::delete(world.path("/line/place"))
-                    .bearer(&self.access)
-                    .place(&self.place);
+                self.notes.session_alive_until(world.now());
+                let call = Call::delete(world.path("/line/place")).bearer(&self.access).place(&self.place);
                 wanted(world.api.ask::<Value>(call).await?)?;
                 Ok(self.done(world, outcome))
             }
@@ -227,12 +161,7 @@ impl Visitor {
     }
 
     async fn arrive(&mut self, world: &World) -> Step {
-        let guest: Guest = wanted(
-            world
-                .api
-                .ask(Call::post("/v1/users/guest", json!({})))
-                .await?,
-        )?;
+        let guest: Guest = wanted(world.api.ask(Call::post("/v1/users/guest", json!({}))).await?)?;
         self.access = guest.access_token;
         self.stage = Stage::Joining;
         Ok(Next::Outside(Duration::ZERO))
@@ -248,18 +177,13 @@ impl Visitor {
     }
 
     async fn wait(&mut self, world: &World) -> Step {
-        let view = wanted(
-            world
-                .api
-                .ask(Call::get(world.path("/line/place")).place(&self.place))
-                .await?,
-        )?;
+        let view = wanted(world.api.ask(Call::get(world.path("/line/place")).place(&self.place)).await?)?;
         Ok(self.read(world, view))
     }
 
     /// Takes in a place view, notes what the check wants to know, and decides what to do.
     fn read(&mut self, world: &World, view: PlaceView) -> Next {
-        self.note(&view);
+        self.notes.read(&view);
         self.place = view.place_token;
         self.stage = Stage::Waiting;
         let is_drawn = view.rank.is_some();
@@ -275,9 +199,7 @@ impl Visitor {
                 Next::Inside(Duration::ZERO)
             }
             (_, PlaceState::Lapsed) => {
-                let until = view
-                    .turn
-                    .map_or(PAUSE, |turn| turn.opens_at.until(world.now()));
+                let until = view.turn.map_or(PAUSE, |turn| turn.opens_at.until(world.now()));
                 Next::Outside(until.max(PAUSE))
             }
             _ => {
@@ -288,44 +210,17 @@ impl Visitor {
         }
     }
 
-    fn note(&mut self, view: &PlaceView) {
-        let notes = &mut self.notes;
-        notes.place_changed |= notes.entry.is_some_and(|entry| entry != view.entry);
-        notes.entry = Some(view.entry);
-        if let (Some(batch), Some(index), Some(rank)) = (view.batch, view.index, view.rank) {
-            notes.place_changed |= notes
-                .drawn
-                .is_some_and(|drawn| drawn != (batch, index, rank));
-            notes.drawn = Some((batch, index, rank));
-        }
-        if let Some(position) = view.position {
-            notes.position_rose |= notes.position.is_some_and(|lowest| position > lowest);
-            notes.position = Some(
-                notes
-                    .position
-                    .map_or(position, |lowest| lowest.min(position)),
-            );
-        }
-    }
-
     async fn claim(&mut self, world: &World) -> Step {
-        let call = Call::post(world.path("/line/claim"), json!({}))
-            .bearer(&self.access)
-            .place(&self.place);
+        let call = Call::post(world.path("/line/claim"), json!({})).bearer(&self.access).place(&self.place);
         match world.api.ask::<Admission>(call).await? {
             Answer::Ok(admission) => {
-                let admitted_at = admission
-                    .expires_at
-                    .plus_millis(-i64::from(world.session_seconds) * 1_000);
+                let admitted_at = admission.expires_at.plus_millis(-i64::from(world.session_seconds) * 1_000);
                 if self.notes.admitted.is_none() {
                     world.tally.admitted();
                 }
                 self.notes.admitted = Some((admitted_at, admission.expires_at));
                 self.max_seats = admission.max_seats;
-                self.stage = Stage::Choosing {
-                    admission: admission.admission_token,
-                    tries: 0,
-                };
+                self.stage = Stage::Choosing { admission: admission.admission_token, tries: 0 };
                 Ok(Next::Inside(self.thinking()))
             }
             Answer::Refused(problem) => match problem.slug.as_str() {
@@ -349,12 +244,7 @@ impl Visitor {
             return Ok(self.leave(Outcome::SoldOut));
         }
         // Who found nothing for the whole company tries for fewer.
-        let count = self
-            .character
-            .seats
-            .min(self.max_seats)
-            .saturating_sub(tries.saturating_sub(RUNS))
-            .max(1);
+        let count = self.character.seats.min(self.max_seats).saturating_sub(tries.saturating_sub(RUNS)).max(1);
         let taste = (self.character.taste >> (4 * tries.min(7))) as usize;
         let popular = if self.character.wants_popular && tries < RUNS {
             let statuses = world.hall.statuses(&world.api, &world.event).await?;
@@ -375,11 +265,7 @@ impl Visitor {
         self.notes.reserve_us.push(micros(started));
         match answer {
             Answer::Ok(reservation) if reservation.status == "pending" => {
-                self.stage = Stage::Pending {
-                    admission,
-                    booking: reservation.booking_id,
-                    tries,
-                };
+                self.stage = Stage::Pending { admission, booking: reservation.booking_id, tries };
                 Ok(Next::Inside(PAUSE))
             }
             Answer::Ok(reservation) => Ok(self.held(world, reservation)),
@@ -387,21 +273,12 @@ impl Visitor {
         }
     }
 
-    fn refused_seats(
-        &mut self,
-        world: &World,
-        problem: Problem,
-        admission: String,
-        tries: u32,
-    ) -> Step {
+    fn refused_seats(&mut self, world: &World, problem: Problem, admission: String, tries: u32) -> Step {
         match problem.slug.as_str() {
             "seats-unavailable" | "orphan-seat" if tries < RUNS + self.character.seats => {
                 self.notes.conflicts += u32::from(problem.slug == "seats-unavailable");
                 world.tally.conflict();
-                self.stage = Stage::Choosing {
-                    admission,
-                    tries: tries + 1,
-                };
+                self.stage = Stage::Choosing { admission, tries: tries + 1 };
                 Ok(Next::Inside(self.thinking() / 4))
             }
             "seats-unavailable" | "orphan-seat" => Ok(self.leave(Outcome::SoldOut)),
@@ -412,28 +289,18 @@ impl Visitor {
     }
 
     async fn look_at_hold(&mut self, world: &World) -> Step {
-        let Stage::Pending {
-            admission,
-            booking,
-            tries,
-        } = &self.stage
-        else {
+        let Stage::Pending { admission, booking, tries } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
         let (admission, tries) = (admission.clone(), *tries);
         let call = Call::get(format!("/v1/bookings/{booking}")).bearer(&self.access);
         match world.api.ask::<Reservation>(call).await? {
             Answer::Ok(reservation) if reservation.status == "pending" => Ok(Next::Inside(PAUSE)),
-            Answer::Ok(reservation) if reservation.status == "reserved" => {
-                Ok(self.held(world, reservation))
-            }
+            Answer::Ok(reservation) if reservation.status == "reserved" => Ok(self.held(world, reservation)),
             Answer::Ok(_) => Ok(self.leave(Outcome::SoldOut)),
             // Nobody did it in time: it never was.
             Answer::Refused(problem) if problem.status == 404 => {
-                self.stage = Stage::Choosing {
-                    admission,
-                    tries: tries + 1,
-                };
+                self.stage = Stage::Choosing { admission, tries: tries + 1 };
                 Ok(Next::Inside(PAUSE))
             }
             Answer::Refused(problem) => self.refused_seats(world, problem, admission, tries),
@@ -444,10 +311,7 @@ impl Visitor {
         if self.character.temper == Temper::Abandoner {
             return self.done(world, Outcome::Left);
         }
-        self.stage = Stage::Paying {
-            reservation,
-            card: self.character.card,
-        };
+        self.stage = Stage::Paying { reservation, card: self.character.card };
         Next::Inside(self.thinking())
     }
 
@@ -455,37 +319,18 @@ impl Visitor {
         let Stage::Paying { reservation, card } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
-        let outcome = if *card == Card::Good {
-            "approve"
-        } else {
-            "decline"
-        };
+        let outcome = if *card == Card::Good { "approve" } else { "decline" };
         let body = json!({ "amount": reservation.total_amount, "currency": reservation.currency, "outcome": outcome });
-        let payment: Payment = wanted(
-            world
-                .api
-                .ask(Call::post("/v1/sandbox/payments", body).bearer(&self.access))
-                .await?,
-        )?;
-        if let Stage::Paying { reservation, card } =
-            std::mem::replace(&mut self.stage, Stage::Arriving)
-        {
-            self.stage = Stage::Confirming {
-                reservation,
-                transaction: payment.transaction_id,
-                card,
-            };
+        let payment: Payment =
+            wanted(world.api.ask(Call::post("/v1/sandbox/payments", body).bearer(&self.access)).await?)?;
+        if let Stage::Paying { reservation, card } = std::mem::replace(&mut self.stage, Stage::Arriving) {
+            self.stage = Stage::Confirming { reservation, transaction: payment.transaction_id, card };
         }
         Ok(Next::Inside(Duration::ZERO))
     }
 
     async fn confirm(&mut self, world: &World) -> Step {
-        let Stage::Confirming {
-            reservation,
-            transaction,
-            card,
-        } = &self.stage
-        else {
+        let Stage::Confirming { reservation, transaction, card } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
         let (booking, card) = (reservation.booking_id.clone(), *card);
@@ -498,20 +343,10 @@ impl Visitor {
             },
         });
         let sent = world.now();
-        match world
-            .api
-            .ask::<Confirmation>(Call::post("/v1/bookings/confirm", body).bearer(&self.access))
-            .await?
-        {
+        match world.api.ask::<Confirmation>(Call::post("/v1/bookings/confirm", body).bearer(&self.access)).await? {
             Answer::Ok(confirmation) => {
-                if let Some((_, until)) = &mut self.notes.admitted {
-                    *until = (*until).min(sent);
-                }
-                self.notes.tickets = confirmation
-                    .tickets
-                    .into_iter()
-                    .map(|ticket| ticket.seat_id)
-                    .collect();
+                self.notes.session_alive_until(sent);
+                self.notes.tickets = confirmation.tickets.into_iter().map(|ticket| ticket.seat_id).collect();
                 world.tally.booked(self.notes.tickets.len());
                 Ok(self.done(world, Outcome::Booked))
             }
@@ -519,21 +354,15 @@ impl Visitor {
                 self.notes.declined += 1;
                 world.tally.declined();
                 if card == Card::DeclinedOnce
-                    && let Stage::Confirming { reservation, .. } =
-                        std::mem::replace(&mut self.stage, Stage::Arriving)
+                    && let Stage::Confirming { reservation, .. } = std::mem::replace(&mut self.stage, Stage::Arriving)
                 {
-                    self.stage = Stage::Paying {
-                        reservation,
-                        card: Card::Good,
-                    };
+                    self.stage = Stage::Paying { reservation, card: Card::Good };
                 } else {
                     self.stage = Stage::Releasing { booking };
                 }
                 Ok(Next::Inside(self.thinking() / 2))
             }
-            Answer::Refused(problem) if problem.slug == "hold-expired" => {
-                Ok(self.leave(Outcome::Left))
-            }
+            Answer::Refused(problem) if problem.slug == "hold-expired" => Ok(self.leave(Outcome::Left)),
             Answer::Refused(problem) => Err(Trouble::Refused(problem)),
         }
     }
@@ -560,28 +389,14 @@ impl Visitor {
         let (is_worth_repeating, pause, text) = match trouble {
             Trouble::Refused(problem) => {
                 let again = matches!(problem.status, 429 | 503)
-                    || matches!(
-                        problem.slug.as_str(),
-                        "line-not-open" | "request-in-progress"
-                    );
-                (
-                    again,
-                    problem.retry_after.unwrap_or(PAUSE),
-                    problem.to_string(),
-                )
+                    || matches!(problem.slug.as_str(), "line-not-open" | "request-in-progress");
+                (again, problem.retry_after.unwrap_or(PAUSE), problem.to_string())
             }
-            Trouble::Broken(error) => (
-                matches!(error, ApiError::Unreachable { .. }),
-                PAUSE,
-                error.to_string(),
-            ),
+            Trouble::Broken(error) => (matches!(error, ApiError::Unreachable { .. }), PAUSE, error.to_string()),
         };
         world.tally.refused();
         if is_worth_repeating && self.refusals < PATIENCE {
-            return if matches!(
-                self.stage,
-                Stage::Arriving | Stage::Joining | Stage::Waiting
-            ) {
+            return if matches!(self.stage, Stage::Arriving | Stage::Joining | Stage::Waiting) {
                 Next::Outside(pause)
             } else {
                 Next::Inside(pause)

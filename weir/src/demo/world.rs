@@ -99,23 +99,9 @@ impl Tally {
 }
 
 impl World {
-    pub(super) fn new(
-        api: Api,
-        event: String,
-        session_seconds: u32,
-        hall: Hall,
-        seats_to_leave: u64,
-    ) -> Self {
+    pub(super) fn new(api: Api, event: String, session_seconds: u32, hall: Hall, seats_to_leave: u64) -> Self {
         let written_down = Mutex::default();
-        Self {
-            api,
-            event,
-            session_seconds,
-            hall,
-            seats_to_leave,
-            tally: Tally::default(),
-            written_down,
-        }
+        Self { api, event, session_seconds, hall, seats_to_leave, tally: Tally::default(), written_down }
     }
 
     /// A path of the event.
@@ -136,10 +122,7 @@ impl World {
 
     /// Keeps an answer that nobody expected.
     pub(super) fn write_down(&self, text: String) {
-        let mut written = self
-            .written_down
-            .lock()
-            .expect("nobody panics while writing down");
+        let mut written = self.written_down.lock().expect("nobody panics while writing down");
         if written.len() < MAX_WRITTEN_DOWN || written.contains_key(&text) {
             *written.entry(text).or_default() += 1;
         }
@@ -147,13 +130,7 @@ impl World {
 
     /// What was written down, with how often.
     pub(super) fn written_down(&self) -> Vec<(String, u64)> {
-        let written = self
-            .written_down
-            .lock()
-            .expect("nobody panics while writing down");
-        written
-            .iter()
-            .map(|(text, times)| (text.clone(), *times))
-            .collect()
+        let written = self.written_down.lock().expect("nobody panics while writing down");
+        written.iter().map(|(text, times)| (text.clone(), *times)).collect()
     }
 }

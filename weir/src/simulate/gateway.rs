@@ -220,12 +220,11 @@ impl Gateway {
         let topic = Topic::Line(self.event.clone());
         let read = self.ports.read(&topic, place.lane, place.offset, 1, Duration::ZERO).await?;
         let record = read.first().and_then(|entry| JoinRecord::decode(&entry.payload).ok());
-        match record.filter(|record| record.user == *user) {
-            Some(record) => Ok(Token { user: record.user, place, entry: record.entry, joined_at: record.joined_at }),
-            None => {
-                self.ports.observer.damaged(format!("the join of {user} at {place:?} can't be read"));
-                Err(Refused::Closed)
-            }
+        if let Some(record) = record.filter(|record| record.user == *user) {
+            Ok(Token { user: record.user, place, entry: record.entry, joined_at: record.joined_at })
+        } else {
+            self.ports.observer.damaged(format!("the join of {user} at {place:?} can't be read"));
+            Err(Refused::Closed)
         }
     }
 
@@ -374,7 +373,9 @@ impl Gateway {
         let from = match next {
             Some(next) => next,
             // What was answered before this gateway began is for nobody.
-            None => self.ports.ends(&Topic::Replies).await?.get(usize::from(lane)).map_or(0, |end| end.saturating_sub(8)),
+            None => {
+                self.ports.ends(&Topic::Replies).await?.get(usize::from(lane)).map_or(0, |end| end.saturating_sub(8))
+            }
         };
         let page = self.ports.read(&Topic::Replies, lane, from, PAGE, Duration::ZERO).await?;
         let mut memory = self.memory.borrow_mut();

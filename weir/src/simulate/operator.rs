@@ -76,7 +76,9 @@ pub(super) async fn carry(scene: Rc<Scene>) {
     let mut bag = Vec::new();
     loop {
         let now = clock.now();
-        bag.extend(scene.observer.take_late().into_iter().map(|(ms, to, lane, what)| (now.plus_millis(ms), to, lane, what)));
+        bag.extend(
+            scene.observer.take_late().into_iter().map(|(ms, to, lane, what)| (now.plus_millis(ms), to, lane, what)),
+        );
         let (due, later): (Vec<_>, Vec<_>) = bag.into_iter().partition(|(at, ..)| *at <= now);
         bag = later;
         for (_, topic, lane, payload) in due {

@@ -9,11 +9,11 @@ use booking_core::{
     id::{TransactionId, UserId},
     line::place::PlaceState,
     message::{self, BookingAct, Outcome, Refusal, Wanted},
+    money::Money,
     ports::{
         clock::Entropy as _,
         payments::{SandboxOutcome, SandboxPayments as _},
     },
-    money::Money,
     seats::SeatId,
 };
 

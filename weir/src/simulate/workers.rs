@@ -5,7 +5,11 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 use booking_core::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
 use queue_worker::{
-    Error, Gauges, Settings, expiry::Expiry, finaliser::Finaliser, keeper::Keeper, outbox::Relay,
+    Error, Gauges, Settings,
+    expiry::Expiry,
+    finaliser::Finaliser,
+    keeper::Keeper,
+    outbox::Relay,
     pool::{Pool, Throttle},
 };
 

@@ -112,7 +112,8 @@ impl World {
         let lanes = lanes.and_then(Result::ok).expect("a log in memory answers at once");
         let lane = lane_of(self.scene.sale.id().as_str(), lanes);
         let observer = self.scene.observer.clone();
-        let complain: super::workers::Complaint = Rc::new(move |kind, error| observer.damaged(format!("{kind:?}: {error}")));
+        let complain: super::workers::Complaint =
+            Rc::new(move |kind, error| observer.damaged(format!("{kind:?}: {error}")));
         for kind in [Kind::Keeper, Kind::Pool, Kind::Finaliser, Kind::Expiry, Kind::Relay] {
             let steps = Rc::clone(&self.worker_steps);
             self.tasks.spawn(live(kind, ports(true), lane, steps, Rc::clone(&complain)));

@@ -32,28 +32,17 @@ impl PublicRecord {
     /// If it names neither.
     pub(crate) fn open(text: &str) -> Result<Self, Unverified> {
         if text.starts_with("http://") || text.starts_with("https://") {
-            let (base, event) =
-                event_address(text).ok_or_else(|| Unverified::Address(text.to_owned()))?;
-            let api =
-                Api::at(base, CONNECTIONS).map_err(|_| Unverified::Address(text.to_owned()))?;
-            return Ok(Self {
-                event,
-                from: From::Weir(api),
-            });
+            let (base, event) = event_address(text).ok_or_else(|| Unverified::Address(text.to_owned()))?;
+            let api = Api::at(base, CONNECTIONS).map_err(|_| Unverified::Address(text.to_owned()))?;
+            return Ok(Self { event, from: From::Weir(api) });
         }
         let saved = Saved::read(Path::new(text))?;
-        Ok(Self {
-            event: saved.event().clone(),
-            from: From::File(saved),
-        })
+        Ok(Self { event: saved.event().clone(), from: From::File(saved) })
     }
 
     /// The record of `event` at a Weir.
     pub(crate) fn at(api: Api, event: EventId) -> Self {
-        Self {
-            event,
-            from: From::Weir(api),
-        }
+        Self { event, from: From::Weir(api) }
     }
 
     /// Of which event.
@@ -72,9 +61,7 @@ impl PublicRecord {
     /// The records from number `from` on.
     pub(super) async fn records(&self, from: u64) -> Result<RecordsPage, Unverified> {
         match &self.from {
-            From::Weir(api) => Ok(api
-                .require(self.call(&format!("records?from={from}")))
-                .await?),
+            From::Weir(api) => Ok(api.require(self.call(&format!("records?from={from}"))).await?),
             From::File(saved) => Ok(saved.records(from)),
         }
     }
@@ -82,9 +69,7 @@ impl PublicRecord {
     /// A batch's entries from index `from` on.
     pub(super) async fn entries(&self, batch: u32, from: u64) -> Result<EntriesPage, Unverified> {
         match &self.from {
-            From::Weir(api) => Ok(api
-                .require(self.call(&format!("draw/{batch}/entries?from={from}")))
-                .await?),
+            From::Weir(api) => Ok(api.require(self.call(&format!("draw/{batch}/entries?from={from}"))).await?),
             From::File(saved) => Ok(saved.entries(batch, from)),
         }
     }
@@ -96,25 +81,17 @@ impl PublicRecord {
 
 /// The base address and the event of an address of the event's: of its API or of one of its pages.
 fn event_address(text: &str) -> Option<(&str, EventId)> {
-    let (at, rest) = ["/v1/events/", "/e/"]
-        .into_iter()
-        .find_map(|mark| Some((text.find(mark)?, mark.len())))?;
+    let (at, rest) = ["/v1/events/", "/e/"].into_iter().find_map(|mark| Some((text.find(mark)?, mark.len())))?;
     let event = text[at + rest..].split(['/', '?', '#']).next()?;
     Some((&text[..at], event.parse().ok()?))
 }
 
 /// The entries of one page at most, of those saved.
 pub(super) fn page_of(entries: &[Digest], from: u64, most: usize) -> EntriesPage {
-    let rest = usize::try_from(from)
-        .ok()
-        .and_then(|from| entries.get(from..))
-        .unwrap_or_default();
+    let rest = usize::try_from(from).ok().and_then(|from| entries.get(from..)).unwrap_or_default();
     let page = &rest[..rest.len().min(most)];
     let next = (page.len() < rest.len()).then_some(from + page.len() as u64);
-    EntriesPage {
-        entries: page.to_vec(),
-        next,
-    }
+    EntriesPage { entries: page.to_vec(), next }
 }
 
 #[cfg(test)]

@@ -34,23 +34,14 @@ pub(super) struct Saved {
 impl Saved {
     /// Reads the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Unverified> {
-        let refuse = |problem: String| Unverified::File {
-            path: path.to_owned(),
-            problem,
-        };
+        let refuse = |problem: String| Unverified::File { path: path.to_owned(), problem };
         let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
-        if file
-            .metadata()
-            .is_ok_and(|found| found.len() > MAX_FILE_BYTES)
-        {
+        if file.metadata().is_ok_and(|found| found.len() > MAX_FILE_BYTES) {
             return Err(refuse(format!("it is larger than {MAX_FILE_BYTES} bytes")));
         }
         let saved: Self = serde_json::from_reader(BufReader::new(file))
             .map_err(|error| refuse(format!("it is no saved public record: {error}")))?;
-        Ok(Self {
-            path: path.to_owned(),
-            ..saved
-        })
+        Ok(Self { path: path.to_owned(), ..saved })
     }
 
     pub(super) fn event(&self) -> &EventId {
@@ -58,16 +49,8 @@ impl Saved {
     }
 
     pub(super) fn draw(&self, from: u32) -> Result<PublicDraw, Unverified> {
-        let begins = |page: &&PublicDraw| {
-            page.batches
-                .first()
-                .map_or(from == 0, |batch| batch.index == from)
-        };
-        let found =
-            self.draw
-                .iter()
-                .find(begins)
-                .or(if from == 0 { self.draw.first() } else { None });
+        let begins = |page: &&PublicDraw| page.batches.first().map_or(from == 0, |batch| batch.index == from);
+        let found = self.draw.iter().find(begins).or(if from == 0 { self.draw.first() } else { None });
         found.cloned().ok_or_else(|| Unverified::File {
             path: self.path.clone(),
             problem: format!("the draw's page from batch {from} on is missing"),
@@ -75,23 +58,14 @@ impl Saved {
     }
 
     pub(super) fn records(&self, from: u64) -> RecordsPage {
-        let rest = usize::try_from(from)
-            .ok()
-            .and_then(|from| self.records.get(from..))
-            .unwrap_or_default();
+        let rest = usize::try_from(from).ok().and_then(|from| self.records.get(from..)).unwrap_or_default();
         let page = &rest[..rest.len().min(MAX_RECORDS_A_PAGE)];
         let next = (page.len() < rest.len()).then_some(from + page.len() as u64);
-        RecordsPage {
-            records: page.to_vec(),
-            next,
-        }
+        RecordsPage { records: page.to_vec(), next }
     }
 
     pub(super) fn entries(&self, batch: u32, from: u64) -> EntriesPage {
-        let all = self
-            .entries
-            .get(batch as usize)
-            .map_or(&[][..], Vec::as_slice);
+        let all = self.entries.get(batch as usize).map_or(&[][..], Vec::as_slice);
         page_of(all, from, MAX_ENTRIES_A_PAGE)
     }
 }
@@ -120,12 +94,7 @@ impl Saving {
             Ok(out)
         };
         match begin() {
-            Ok(out) => Ok(Self {
-                path,
-                out,
-                part: Part::Draw,
-                is_first: true,
-            }),
+            Ok(out) => Ok(Self { path, out, part: Part::Draw, is_first: true }),
             Err(error) => Err(refused(&path, &error)),
         }
     }
@@ -141,26 +110,17 @@ impl Saving {
                 saving.out.write_all(b"],\n\"records\":[")?;
                 (saving.part, saving.is_first) = (Part::Records, true);
             }
-            records
-                .iter()
-                .try_for_each(|record| saving.item(record.get()))
+            records.iter().try_for_each(|record| saving.item(record.get()))
         })
     }
 
-    pub(super) fn entries(
-        &mut self,
-        batch: u32,
-        from: u64,
-        entries: &[Digest],
-    ) -> Result<(), Unverified> {
+    pub(super) fn entries(&mut self, batch: u32, from: u64, entries: &[Digest]) -> Result<(), Unverified> {
         self.write(|saving| {
             saving.open_entries()?;
             if from == 0 {
                 saving.open_batch(batch)?;
             }
-            entries
-                .iter()
-                .try_for_each(|entry| saving.item(&format!("\"{entry}\"")))
+            entries.iter().try_for_each(|entry| saving.item(&format!("\"{entry}\"")))
         })
     }
 
@@ -172,11 +132,7 @@ impl Saving {
                 saving.part = Part::Records;
             }
             saving.open_entries()?;
-            let end: &[u8] = if saving.part == (Part::Entries { batches: 0 }) {
-                b"]}\n"
-            } else {
-                b"]]}\n"
-            };
+            let end: &[u8] = if saving.part == (Part::Entries { batches: 0 }) { b"]}\n" } else { b"]]}\n" };
             saving.out.write_all(end)?;
             saving.out.flush()
         })
@@ -196,8 +152,7 @@ impl Saving {
             return Ok(());
         };
         for open in batches..=batch {
-            self.out
-                .write_all(if open == 0 { b"[" } else { b"],\n[" })?;
+            self.out.write_all(if open == 0 { b"[" } else { b"],\n[" })?;
         }
         (self.part, self.is_first) = (Part::Entries { batches: batch + 1 }, true);
         Ok(())
@@ -210,17 +165,11 @@ impl Saving {
         self.out.write_all(text.as_bytes())
     }
 
-    fn write(
-        &mut self,
-        write: impl FnOnce(&mut Self) -> std::io::Result<()>,
-    ) -> Result<(), Unverified> {
+    fn write(&mut self, write: impl FnOnce(&mut Self) -> std::io::Result<()>) -> Result<(), Unverified> {
         write(self).map_err(|error| refused(&self.path, &error))
     }
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> Unverified {
-    Unverified::File {
-        path: path.to_owned(),
-        problem: format!("it can't be written: {error}"),
-    }
+    Unverified::File { path: path.to_owned(), problem: format!("it can't be written: {error}") }
 }

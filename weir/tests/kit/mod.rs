@@ -234,21 +234,31 @@ pub(crate) fn from_now(ms: i64) -> String {
 pub(crate) struct SaleOf {
     pub(crate) rows: usize,
     pub(crate) seats: usize,
-    pub opens_in_ms: i64,
-    pub rate_per_minute: u32,
-    pub max_active: u32,
-    pub hold_seconds: u32,
+    pub(crate) opens_in_ms: i64,
+    pub(crate) rate_per_minute: u32,
+    pub(crate) max_active: u32,
+    pub(crate) hold_seconds: u32,
+    pub(crate) batch_ms: u32,
 }
 
 impl Default for SaleOf {
     fn default() -> Self {
-        Self { rows: 10, seats: 20, opens_in_ms: 1_500, rate_per_minute: 60_000, max_active: 10_000, hold_seconds: 120, batch_ms: 1_000 }
+        Self {
+            rows: 10,
+            seats: 20,
+            opens_in_ms: 1_500,
+            rate_per_minute: 60_000,
+            max_active: 10_000,
+            hold_seconds: 120,
+            batch_ms: 1_000,
+        }
     }
 }
 
 /// Sets up a venue, an event and a sale whose lobby is open, and answers the event's id.
 pub(crate) async fn open_sale(client: &Client, key: &str, sale: &SaleOf) -> String {
-    let venue = client.operate(key, Method::POST, "/v1/operator/venues", &venue(sale.rows, sale.seats)).await.expect(201);
+    let venue =
+        client.operate(key, Method::POST, "/v1/operator/venues", &venue(sale.rows, sale.seats)).await.expect(201);
     let event = json!({
         "title": "The Sluices, live", "description": "One night only.", "venueId": venue["venueId"],
         "startsAt": from_now(30 * 86_400_000), "currency": "EUR", "prices": {"Floor": 4_500},
@@ -298,7 +308,13 @@ impl Visitor {
     }
 
     /// A request as this visitor, with every token they have.
-    pub(crate) async fn send(&self, method: Method, path: &str, extra: &[(&str, &str)], body: Option<&Value>) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        extra: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, reqwest::Error> {
         let bearer = format!("Bearer {}", self.access);
         let mut headers = vec![("authorization", bearer.as_str())];
         if !self.place.is_empty() {

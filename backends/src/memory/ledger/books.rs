@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use booking_core::{
     booking::{
         AuditEntry, Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, judge_cancel, judge_claim,
-        judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
+        PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, judge_cancel,
+        judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -62,9 +62,8 @@ impl Books {
             .payments
             .values()
             .flat_map(|acts| {
-                let ended = |of: &PaymentAct| {
-                    acts.iter().any(|act| act.transaction == of.transaction && act.step.is_end())
-                };
+                let ended =
+                    |of: &PaymentAct| acts.iter().any(|act| act.transaction == of.transaction && act.step.is_end());
                 acts.iter().filter(move |act| act.step == PaymentStep::Asked && act.at <= until && !ended(act))
             })
             .collect();
@@ -235,9 +234,11 @@ impl Books {
             return SeatsFor::It;
         }
         let free = booking.seats.iter().all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
-        let has = self
-            .seats_of_session(&booking.session, now)
-            .max(self.seats_of_user(&booking.user_id, &booking.event_id, now));
+        let has = self.seats_of_session(&booking.session, now).max(self.seats_of_user(
+            &booking.user_id,
+            &booking.event_id,
+            now,
+        ));
         if free && has + booking.seats.len() <= row.max_seats as usize { SeatsFor::It } else { SeatsFor::Others }
     }
 

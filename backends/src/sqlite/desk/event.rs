@@ -37,10 +37,7 @@ struct Memory {
 
 impl Memory {
     fn build_on(&self) -> BuildOn {
-        BuildOn {
-            life: self.life,
-            facts: self.decided,
-        }
+        BuildOn { life: self.life, facts: self.decided }
     }
 }
 
@@ -150,18 +147,13 @@ impl EventDesk {
     pub(super) async fn wait_for(&self, build_on: BuildOn) -> PortResult<()> {
         let mut progress = self.progress.subscribe();
         let settled = progress
-            .wait_for(|progress| {
-                progress.life != build_on.life || progress.written >= build_on.facts
-            })
+            .wait_for(|progress| progress.life != build_on.life || progress.written >= build_on.facts)
             .await
             .map_err(|_| unavailable(PORT, "it is closed"))?;
         if settled.life == build_on.life {
             return Ok(());
         }
-        Err(settled
-            .why
-            .clone()
-            .unwrap_or_else(|| unavailable(PORT, "a write failed")))
+        Err(settled.why.clone().unwrap_or_else(|| unavailable(PORT, "a write failed")))
     }
 
     /// Whether facts of `life` are still to be written.

@@ -25,15 +25,8 @@ pub(super) struct Write {
 impl Write {
     /// The fact number `number` of `desk`, decided in its life `life`.
     pub(super) fn new(desk: Arc<EventDesk>, life: u64, number: u64, fact: &DeskFact) -> Self {
-        let fact =
-            serde_json::value::to_raw_value(fact).expect("a fact is plain data with text keys");
-        Self {
-            desk,
-            life,
-            number,
-            fact,
-            settled: false,
-        }
+        let fact = serde_json::value::to_raw_value(fact).expect("a fact is plain data with text keys");
+        Self { desk, life, number, fact, settled: false }
     }
 }
 
@@ -46,8 +39,7 @@ impl Act for Write {
 impl Drop for Write {
     fn drop(&mut self) {
         if !self.settled {
-            self.desk
-                .lose(self.life, &unavailable(PORT, "its writer has ended"));
+            self.desk.lose(self.life, &unavailable(PORT, "its writer has ended"));
         }
     }
 }
@@ -60,20 +52,14 @@ impl Group for Journal {
     /// A fact builds on those before it.
     const APART: bool = false;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        writes: &mut Vec<Write>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, writes: &mut Vec<Write>) -> Result<(), sqlx::Error> {
         // What was decided on a state that is lost can't follow the facts that are there.
         writes.retain(|write| write.desk.is_alive(write.life));
         if writes.is_empty() {
             return Ok(());
         }
-        let rows: Vec<(&EventId, u64, &RawValue)> = writes
-            .iter()
-            .map(|write| (write.desk.event(), write.number, &*write.fact))
-            .collect();
+        let rows: Vec<(&EventId, u64, &RawValue)> =
+            writes.iter().map(|write| (write.desk.event(), write.number, &*write.fact)).collect();
         sqlx::query(
             "INSERT INTO facts (event_id, number, fact)
              SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)",
@@ -89,9 +75,8 @@ impl Group for Journal {
         while let Some(mut write) = writes.next() {
             write.settled = true;
             // One notice for the facts of one event that follow one another.
-            let goes_on = writes.peek().is_some_and(|next| {
-                Arc::ptr_eq(&next.desk, &write.desk) && next.life == write.life
-            });
+            let goes_on =
+                writes.peek().is_some_and(|next| Arc::ptr_eq(&next.desk, &write.desk) && next.life == write.life);
             if !goes_on {
                 write.desk.written(write.life, write.number + 1);
             }

@@ -2,8 +2,7 @@
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct,
-        Release, Released,
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, Release, Released,
     },
     digest::Digest,
     id::{BookingId, EventId, UserId},
@@ -20,50 +19,15 @@ use crate::sqlite::{
 
 /// What is asked for, and whom to answer.
 pub(super) enum Act {
-    Claim {
-        batch: Vec<ClaimSeats>,
-        now: Timestamp,
-        reply: Reply<Applied<Claimed>>,
-    },
-    Confirm {
-        batch: Vec<ConfirmSeats>,
-        now: Timestamp,
-        reply: Reply<Applied<Confirmed>>,
-    },
-    Release {
-        batch: Vec<Release>,
-        now: Timestamp,
-        reply: Reply<Applied<Released>>,
-    },
-    Expire {
-        now: Timestamp,
-        max: usize,
-        reply: Reply<Applied<Booking>>,
-    },
-    Cancel {
-        booking: BookingId,
-        user: UserId,
-        refund: i64,
-        now: Timestamp,
-        reply: Reply<Applied<Cancelled>>,
-    },
-    Payment {
-        act: PaymentAct,
-        reply: Reply<()>,
-    },
-    Audit {
-        entry: AuditEntry,
-        reply: Reply<()>,
-    },
-    Published {
-        number: u64,
-        reply: Reply<()>,
-    },
-    ChainEnd {
-        event: EventId,
-        candidate: Digest,
-        reply: Reply<Digest>,
-    },
+    Claim { batch: Vec<ClaimSeats>, now: Timestamp, reply: Reply<Applied<Claimed>> },
+    Confirm { batch: Vec<ConfirmSeats>, now: Timestamp, reply: Reply<Applied<Confirmed>> },
+    Release { batch: Vec<Release>, now: Timestamp, reply: Reply<Applied<Released>> },
+    Expire { now: Timestamp, max: usize, reply: Reply<Applied<Booking>> },
+    Cancel { booking: BookingId, user: UserId, refund: i64, now: Timestamp, reply: Reply<Applied<Cancelled>> },
+    Payment { act: PaymentAct, reply: Reply<()> },
+    Audit { entry: AuditEntry, reply: Reply<()> },
+    Published { number: u64, reply: Reply<()> },
+    ChainEnd { event: EventId, candidate: Digest, reply: Reply<Digest> },
 }
 
 /// What a claim, or anything else of a batch, takes while it waits, in bytes, about.
@@ -88,25 +52,15 @@ impl Act {
                 for claim in batch {
                     needs.bookings.insert(claim.booking.clone());
                     needs.sessions.insert(claim.session.clone());
-                    needs
-                        .users
-                        .insert((claim.user.clone(), claim.event.clone()));
-                    needs
-                        .seats
-                        .extend(claim.seats.iter().map(|seat| (claim.event.clone(), *seat)));
+                    needs.users.insert((claim.user.clone(), claim.event.clone()));
+                    needs.seats.extend(claim.seats.iter().map(|seat| (claim.event.clone(), *seat)));
                 }
             }
             Self::Confirm { batch, .. } => {
-                needs
-                    .bookings
-                    .extend(batch.iter().map(|ask| ask.booking.clone()));
-                needs
-                    .confirms
-                    .extend(batch.iter().map(|ask| ask.booking.clone()));
+                needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone()));
+                needs.confirms.extend(batch.iter().map(|ask| ask.booking.clone()));
             }
-            Self::Release { batch, .. } => needs
-                .bookings
-                .extend(batch.iter().map(|ask| ask.booking.clone())),
+            Self::Release { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
             Self::Expire { now, max, .. } => {
                 let (latest, most) = needs.due.unwrap_or_default();
                 needs.due = Some((latest.max(*now), most.saturating_add(*max)));
@@ -114,10 +68,7 @@ impl Act {
             Self::Cancel { booking, .. } => {
                 needs.bookings.insert(booking.clone());
             }
-            Self::Payment { .. }
-            | Self::Audit { .. }
-            | Self::Published { .. }
-            | Self::ChainEnd { .. } => {}
+            Self::Payment { .. } | Self::Audit { .. } | Self::Published { .. } | Self::ChainEnd { .. } => {}
         }
     }
 
@@ -125,19 +76,13 @@ impl Act {
     fn decide(&mut self, books: &mut Books) {
         match self {
             Self::Claim { batch, now, reply } => {
-                reply.set(books.apply(&*batch, *now, |books, claim, touched| {
-                    Some(books.claim(claim, *now, touched))
-                }));
+                reply.set(books.apply(&*batch, *now, |books, claim, touched| Some(books.claim(claim, *now, touched))));
             }
             Self::Confirm { batch, now, reply } => {
-                reply.set(books.apply(&*batch, *now, |books, ask, touched| {
-                    Some(books.confirm(ask, *now, touched))
-                }));
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.confirm(ask, *now, touched))));
             }
             Self::Release { batch, now, reply } => {
-                reply.set(books.apply(&*batch, *now, |books, ask, touched| {
-                    Some(books.release(ask, *now, touched))
-                }));
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.release(ask, *now, touched))));
             }
             Self::Expire { now, max, reply } => {
                 let mut left = *max;
@@ -149,20 +94,12 @@ impl Act {
                 });
                 reply.set(applied);
             }
-            Self::Cancel {
-                booking,
-                user,
-                refund,
-                now,
-                reply,
-            } => {
+            Self::Cancel { booking, user, refund, now, reply } => {
                 reply.set(books.apply([booking], *now, |books, booking, touched| {
                     Some(books.cancel(booking, user, *refund, *now, touched))
                 }));
             }
-            Self::Payment { reply, .. }
-            | Self::Audit { reply, .. }
-            | Self::Published { reply, .. } => reply.set(()),
+            Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
             Self::ChainEnd { .. } => {}
         }
     }
@@ -175,11 +112,7 @@ impl Group for Writer {
     type Act = Act;
     const APART: bool = true;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
         let mut needs = Needs::default();
         for act in &*acts {
             act.name_needs(&mut needs);
@@ -200,9 +133,7 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.send(),
                 Act::Expire { reply, .. } => reply.send(),
                 Act::Cancel { reply, .. } => reply.send(),
-                Act::Payment { reply, .. }
-                | Act::Audit { reply, .. }
-                | Act::Published { reply, .. } => reply.send(),
+                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => reply.send(),
                 Act::ChainEnd { reply, .. } => reply.send(),
             }
         }
@@ -216,9 +147,7 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.fail(why),
                 Act::Expire { reply, .. } => reply.fail(why),
                 Act::Cancel { reply, .. } => reply.fail(why),
-                Act::Payment { reply, .. }
-                | Act::Audit { reply, .. }
-                | Act::Published { reply, .. } => {
+                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => {
                     reply.fail(why);
                 }
                 Act::ChainEnd { reply, .. } => reply.fail(why),

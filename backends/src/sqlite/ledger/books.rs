@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use booking_core::{
     booking::{
-        Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        Release, Released, SeatChanges, SeatsFor, Standings, judge_cancel, judge_claim,
-        judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
+        Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, Release, Released,
+        SeatChanges, SeatsFor, Standings, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release,
+        outbox_kind, seat_status, settles_earlier,
     },
     id::{BookingId, EventId, SessionId, UserId},
     ports::ledger::Applied,
@@ -81,10 +81,7 @@ impl Books {
         let id = booking.booking_id.clone();
         let of_user = (booking.user_id.clone(), booking.event_id.clone());
         self.of_user.entry(of_user).or_default().push(id.clone());
-        self.of_session
-            .entry(booking.session.clone())
-            .or_default()
-            .push(id.clone());
+        self.of_session.entry(booking.session.clone()).or_default().push(id.clone());
         self.bookings.insert(id, kept);
     }
 
@@ -97,22 +94,11 @@ impl Books {
     ) -> Applied<T> {
         self.latest = self.latest.max(now);
         let mut touched = Touched::default();
-        let answers = batch
-            .into_iter()
-            .filter_map(|one| act(self, one, &mut touched))
-            .collect();
-        Applied {
-            answers,
-            seats: self.number(touched),
-        }
+        let answers = batch.into_iter().filter_map(|one| act(self, one, &mut touched)).collect();
+        Applied { answers, seats: self.number(touched) }
     }
 
-    pub(super) fn claim(
-        &mut self,
-        claim: &ClaimSeats,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Claimed {
+    pub(super) fn claim(&mut self, claim: &ClaimSeats, now: Timestamp, touched: &mut Touched) -> Claimed {
         if let Some(earlier) = self.bookings.get(&claim.booking) {
             return settles_earlier(claim, &earlier.booking);
         }
@@ -126,22 +112,13 @@ impl Books {
         let (answer, booking) = judge_claim(claim, &standings, now);
         if let Some(booking) = booking {
             self.changed.push(booking.booking_id.clone());
-            self.insert(Kept {
-                booking: booking.clone(),
-                max_seats: claim.max_seats,
-                changed: true,
-            });
+            self.insert(Kept { booking: booking.clone(), max_seats: claim.max_seats, changed: true });
             self.write(booking, now, touched);
         }
         answer
     }
 
-    pub(super) fn confirm(
-        &mut self,
-        ask: &ConfirmSeats,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Confirmed {
+    pub(super) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
         let kept = self.bookings.get(&ask.booking);
         let seats = kept.map_or(SeatsFor::Others, |kept| self.seats_for(kept, now));
         let (answer, after) = judge_confirm(kept.map(|kept| &kept.booking), ask, seats, now);
@@ -149,24 +126,14 @@ impl Books {
         answer
     }
 
-    pub(super) fn release(
-        &mut self,
-        ask: &Release,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Released {
+    pub(super) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
         let (answer, after) = judge_release(self.booking(&ask.booking), ask, now);
         self.change(after, now, touched);
         answer
     }
 
     /// Marks a hold as expired if its deadline has passed.
-    pub(super) fn expire(
-        &mut self,
-        id: &BookingId,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Option<Booking> {
+    pub(super) fn expire(&mut self, id: &BookingId, now: Timestamp, touched: &mut Touched) -> Option<Booking> {
         let after = judge_expiry(self.booking(id)?, now)?;
         self.change(Some(after.clone()), now, touched);
         Some(after)
@@ -191,11 +158,7 @@ impl Books {
             let hall = self.halls.entry(event_id.clone()).or_default();
             hall.version += 1;
             hall.changed = true;
-            SeatChanges {
-                event_id,
-                version: hall.version,
-                changes: changes.into_iter().collect(),
-            }
+            SeatChanges { event_id, version: hall.version, changes: changes.into_iter().collect() }
         };
         touched.0.into_iter().map(number).collect()
     }
@@ -226,10 +189,7 @@ impl Books {
     fn write(&mut self, booking: Booking, now: Timestamp, touched: &mut Touched) {
         let status = seat_status(booking.state);
         for index in &booking.seats {
-            let seat = self
-                .seats
-                .entry((booking.event_id.clone(), *index))
-                .or_default();
+            let seat = self.seats.entry((booking.event_id.clone(), *index)).or_default();
             if status != SeatStatus::Available {
                 seat.owner = Some(booking.booking_id.clone());
             } else if seat.owner.as_ref() == Some(&booking.booking_id) {
@@ -239,18 +199,9 @@ impl Books {
                 continue;
             }
             seat.changed = true;
-            touched
-                .0
-                .entry(booking.event_id.clone())
-                .or_default()
-                .insert(*index, status);
+            touched.0.entry(booking.event_id.clone()).or_default().insert(*index, status);
         }
-        self.outbox.push(OutboxRow {
-            number: 0,
-            kind: outbox_kind(booking.state).to_owned(),
-            booking,
-            at: now,
-        });
+        self.outbox.push(OutboxRow { number: 0, kind: outbox_kind(booking.state).to_owned(), booking, at: now });
     }
 
     fn booking(&self, id: &BookingId) -> Option<&Booking> {
@@ -268,44 +219,26 @@ impl Books {
         if booking.has_seats(now) {
             return SeatsFor::It;
         }
-        let free = booking
-            .seats
-            .iter()
-            .all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
-        let has = self
-            .seats_of_session(&booking.session, now)
-            .max(self.seats_of_user(&booking.user_id, &booking.event_id, now));
-        if free && has + booking.seats.len() <= kept.max_seats as usize {
-            SeatsFor::It
-        } else {
-            SeatsFor::Others
-        }
+        let free = booking.seats.iter().all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
+        let has = self.seats_of_session(&booking.session, now).max(self.seats_of_user(
+            &booking.user_id,
+            &booking.event_id,
+            now,
+        ));
+        if free && has + booking.seats.len() <= kept.max_seats as usize { SeatsFor::It } else { SeatsFor::Others }
     }
 
     fn of_session(&self, session: &SessionId) -> impl Iterator<Item = &Booking> {
-        self.of_session
-            .get(session)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.booking(id))
+        self.of_session.get(session).into_iter().flatten().filter_map(|id| self.booking(id))
     }
 
     fn seats_of_session(&self, session: &SessionId, now: Timestamp) -> usize {
-        self.of_session(session)
-            .filter(|booking| booking.has_seats(now))
-            .map(|booking| booking.seats.len())
-            .sum()
+        self.of_session(session).filter(|booking| booking.has_seats(now)).map(|booking| booking.seats.len()).sum()
     }
 
     fn seats_of_user(&self, user: &UserId, event: &EventId, now: Timestamp) -> usize {
         let of_user = self.of_user.get(&(user.clone(), event.clone()));
-        let bookings = of_user
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.booking(id));
-        bookings
-            .filter(|booking| booking.has_seats(now))
-            .map(|booking| booking.seats.len())
-            .sum()
+        let bookings = of_user.into_iter().flatten().filter_map(|id| self.booking(id));
+        bookings.filter(|booking| booking.has_seats(now)).map(|booking| booking.seats.len()).sum()
     }
 }

@@ -30,26 +30,16 @@ pub(super) struct Needs {
 }
 
 /// Reads the books for `needs`.
-pub(super) async fn books(
-    connection: &mut SqliteConnection,
-    mut needs: Needs,
-) -> Result<Books, sqlx::Error> {
+pub(super) async fn books(connection: &mut SqliteConnection, mut needs: Needs) -> Result<Books, sqlx::Error> {
     let mut books = Books::default();
     named(connection, &needs, &mut books).await?;
     due(connection, &needs, &mut books).await?;
     for kept in books.bookings.values() {
         let booking = &kept.booking;
-        needs.seats.extend(
-            booking
-                .seats
-                .iter()
-                .map(|seat| (booking.event_id.clone(), *seat)),
-        );
+        needs.seats.extend(booking.seats.iter().map(|seat| (booking.event_id.clone(), *seat)));
         if needs.confirms.contains(&booking.booking_id) {
             needs.sessions.insert(booking.session.clone());
-            needs
-                .users
-                .insert((booking.user_id.clone(), booking.event_id.clone()));
+            needs.users.insert((booking.user_id.clone(), booking.event_id.clone()));
         }
     }
     let owners = seats(connection, &needs, &mut books).await?;
@@ -58,28 +48,18 @@ pub(super) async fn books(
     Ok(books)
 }
 
-async fn named(
-    connection: &mut SqliteConnection,
-    needs: &Needs,
-    books: &mut Books,
-) -> Result<(), sqlx::Error> {
+async fn named(connection: &mut SqliteConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {
     if needs.bookings.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query(select_bookings!(
-        "WHERE booking_id IN (SELECT value FROM json_each(?1))"
-    ))
-    .bind(to_json(&needs.bookings))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(select_bookings!("WHERE booking_id IN (SELECT value FROM json_each(?1))"))
+        .bind(to_json(&needs.bookings))
+        .fetch_all(connection)
+        .await?;
     keep(&rows, books)
 }
 
-async fn due(
-    connection: &mut SqliteConnection,
-    needs: &Needs,
-    books: &mut Books,
-) -> Result<(), sqlx::Error> {
+async fn due(connection: &mut SqliteConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {
     let Some((now, max)) = needs.due else {
         return Ok(());
     };
@@ -120,11 +100,7 @@ async fn seats(
         let index = SeatIndex(u32::try_from(seat).map_err(unreadable)?);
         let owner: BookingId = from_text(&booking)?;
         owners.insert(owner.clone());
-        let seat = Seat {
-            stored: Some(owner.clone()),
-            owner: Some(owner),
-            changed: false,
-        };
+        let seat = Seat { stored: Some(owner.clone()), owner: Some(owner), changed: false };
         books.seats.insert((from_text(&event)?, index), seat);
     }
     Ok(owners)
@@ -137,10 +113,7 @@ async fn others(
     owners: &BTreeSet<BookingId>,
     books: &mut Books,
 ) -> Result<(), sqlx::Error> {
-    let owners: Vec<_> = owners
-        .iter()
-        .filter(|owner| !books.bookings.contains_key(*owner))
-        .collect();
+    let owners: Vec<_> = owners.iter().filter(|owner| !books.bookings.contains_key(*owner)).collect();
     if owners.is_empty() && needs.sessions.is_empty() && needs.users.is_empty() {
         return Ok(());
     }
@@ -165,11 +138,7 @@ async fn others(
 }
 
 /// The events' versions.
-async fn halls(
-    connection: &mut SqliteConnection,
-    needs: &Needs,
-    books: &mut Books,
-) -> Result<(), sqlx::Error> {
+async fn halls(connection: &mut SqliteConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {
     if needs.seats.is_empty() {
         return Ok(());
     }
@@ -181,11 +150,7 @@ async fn halls(
     .fetch_all(connection)
     .await?;
     for (event, version, booked) in rows {
-        let hall = Hall {
-            version: to_u64(version)?,
-            booked: to_u64(booked)?,
-            changed: false,
-        };
+        let hall = Hall { version: to_u64(version)?, booked: to_u64(booked)?, changed: false };
         books.halls.insert(from_text(&event)?, hall);
     }
     Ok(())

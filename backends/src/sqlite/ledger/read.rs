@@ -18,10 +18,8 @@ use crate::sqlite::error::{from_json, from_text, to_i64, to_u64, unreadable};
 type Read<T> = Result<T, sqlx::Error>;
 
 pub(super) async fn booking(readers: &SqlitePool, booking: &BookingId) -> Read<Option<Booking>> {
-    let row = sqlx::query(select_bookings!("WHERE booking_id = ?1"))
-        .bind(booking.as_str())
-        .fetch_optional(readers)
-        .await?;
+    let row =
+        sqlx::query(select_bookings!("WHERE booking_id = ?1")).bind(booking.as_str()).fetch_optional(readers).await?;
     row.map(|row| Ok(kept(&row)?.booking)).transpose()
 }
 
@@ -61,14 +59,8 @@ pub(super) async fn seat_states(readers: &SqlitePool, event: &EventId) -> Read<S
         match seat {
             None => seats.version = to_u64(value)?,
             Some(seat) => {
-                let status = if value == 0 {
-                    SeatStatus::Reserved
-                } else {
-                    SeatStatus::Booked
-                };
-                seats
-                    .taken
-                    .push((SeatIndex(u32::try_from(seat).map_err(unreadable)?), status));
+                let status = if value == 0 { SeatStatus::Reserved } else { SeatStatus::Booked };
+                seats.taken.push((SeatIndex(u32::try_from(seat).map_err(unreadable)?), status));
             }
         }
     }
@@ -86,18 +78,10 @@ pub(super) async fn totals(readers: &SqlitePool, event: &EventId, now: Timestamp
     .bind(now.as_millis())
     .fetch_one(readers)
     .await?;
-    Ok(Totals {
-        held: to_u64(held)?,
-        booked: to_u64(booked)?,
-        holding_sessions: to_u64(holding_sessions)?,
-    })
+    Ok(Totals { held: to_u64(held)?, booked: to_u64(booked)?, holding_sessions: to_u64(holding_sessions)? })
 }
 
-pub(super) async fn live_claims(
-    readers: &SqlitePool,
-    event: &EventId,
-    now: Timestamp,
-) -> Read<Vec<SeatClaim>> {
+pub(super) async fn live_claims(readers: &SqlitePool, event: &EventId, now: Timestamp) -> Read<Vec<SeatClaim>> {
     let mut rows = sqlx::query(select_bookings!(
         "WHERE event_id = ?1 AND state IN ('held', 'confirmed') AND (state = 'confirmed' OR expires_at > ?2)"
     ))
@@ -108,11 +92,7 @@ pub(super) async fn live_claims(
     while let Some(row) = rows.try_next().await? {
         let booking = kept(&row)?.booking;
         let until = booking.is_live_hold(now).then_some(booking.expires_at);
-        claims.push(SeatClaim {
-            booking: booking.booking_id,
-            seats: booking.seats,
-            until,
-        });
+        claims.push(SeatClaim { booking: booking.booking_id, seats: booking.seats, until });
     }
     Ok(claims)
 }
@@ -132,15 +112,7 @@ pub(super) async fn audit_trail(
     .bind(limit(max))
     .fetch_all(readers)
     .await?;
-    let entry = |(number, command, actor, at, action, before, after): (
-        i64,
-        _,
-        _,
-        i64,
-        _,
-        String,
-        String,
-    )| {
+    let entry = |(number, command, actor, at, action, before, after): (i64, _, _, i64, _, String, String)| {
         Ok(AuditEntry {
             number: to_u64(number)?,
             command,
@@ -163,18 +135,12 @@ fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Re
         booking: from_text(&booking)?,
         transaction: from_text(&transaction)?,
         step: serde_json::from_value(serde_json::Value::String(step)).map_err(unreadable)?,
-        amount: Money {
-            amount,
-            currency: from_text(&currency)?,
-        },
+        amount: Money { amount, currency: from_text(&currency)? },
         at: Timestamp::from_millis(at),
     })
 }
 
-pub(super) async fn payment_acts(
-    readers: &SqlitePool,
-    booking: &BookingId,
-) -> Read<Vec<PaymentAct>> {
+pub(super) async fn payment_acts(readers: &SqlitePool, booking: &BookingId) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
         "SELECT booking_id, transaction_id, step, amount, currency, at FROM payment_acts
          WHERE booking_id = ?1 ORDER BY number",
@@ -185,11 +151,7 @@ pub(super) async fn payment_acts(
     rows.into_iter().map(payment_act).collect()
 }
 
-pub(super) async fn unsettled_payments(
-    readers: &SqlitePool,
-    until: Timestamp,
-    max: usize,
-) -> Read<Vec<PaymentAct>> {
+pub(super) async fn unsettled_payments(readers: &SqlitePool, until: Timestamp, max: usize) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
         "SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at
          FROM unsettled_payments u CROSS JOIN payment_acts a ON a.number = u.number
@@ -209,12 +171,7 @@ pub(super) async fn outbox(readers: &SqlitePool, max: usize) -> Read<Vec<OutboxR
             .fetch_all(readers)
             .await?;
     let row = |(number, kind, booking, at): (i64, String, String, i64)| {
-        Ok(OutboxRow {
-            number: to_u64(number)?,
-            kind,
-            booking: from_json(&booking)?,
-            at: Timestamp::from_millis(at),
-        })
+        Ok(OutboxRow { number: to_u64(number)?, kind, booking: from_json(&booking)?, at: Timestamp::from_millis(at) })
     };
     rows.into_iter().map(row).collect()
 }

@@ -84,10 +84,7 @@ impl<'a> From<&'a Kept> for BookingRow<'a> {
 
 /// Reads a row of [`select_bookings`].
 pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
-    let fingerprint: [u8; 32] = row
-        .try_get::<&[u8], _>(13)?
-        .try_into()
-        .map_err(unreadable)?;
+    let fingerprint: [u8; 32] = row.try_get::<&[u8], _>(13)?.try_into().map_err(unreadable)?;
     let booking = Booking {
         booking_id: from_text(row.try_get(0)?)?,
         event_id: from_text(row.try_get(1)?)?,
@@ -95,27 +92,15 @@ pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         session: from_text(row.try_get(3)?)?,
         seats: from_json(row.try_get(4)?)?,
         state: state_of(row.try_get(5)?)?,
-        total: Money {
-            amount: row.try_get(6)?,
-            currency: from_text(row.try_get(7)?)?,
-        },
+        total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),
         created_at: Timestamp::from_millis(row.try_get(9)?),
-        settled_at: row
-            .try_get::<Option<i64>, _>(10)?
-            .map(Timestamp::from_millis),
-        transaction: row
-            .try_get::<Option<&str>, _>(11)?
-            .map(from_text)
-            .transpose()?,
+        settled_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
+        transaction: row.try_get::<Option<&str>, _>(11)?.map(from_text).transpose()?,
         refund: row.try_get(12)?,
         fingerprint: Digest(fingerprint),
     };
-    Ok(Kept {
-        booking,
-        max_seats: row.try_get(14)?,
-        changed: false,
-    })
+    Ok(Kept { booking, max_seats: row.try_get(14)?, changed: false })
 }
 
 fn state_text(state: BookingState) -> &'static str {

@@ -13,10 +13,7 @@ use crate::sqlite::error::{to_json, unreadable};
 
 /// Writes what changed in `books`. The order matters to the triggers that hold the invariants: bookings, then who has
 /// the seats, then the outbox.
-pub(super) async fn books(
-    connection: &mut SqliteConnection,
-    books: &Books,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn books(connection: &mut SqliteConnection, books: &Books) -> Result<(), sqlx::Error> {
     if books.changed.is_empty() {
         return Ok(());
     }
@@ -27,23 +24,12 @@ pub(super) async fn books(
 }
 
 async fn bookings(connection: &mut SqliteConnection, books: &Books) -> Result<(), sqlx::Error> {
-    let rows: Vec<BookingRow<'_>> = books
-        .changed
-        .iter()
-        .map(|id| BookingRow::from(&books.bookings[id]))
-        .collect();
-    let written = sqlx::query(UPSERT_BOOKINGS)
-        .bind(to_json(&rows))
-        .execute(connection)
-        .await?;
+    let rows: Vec<BookingRow<'_>> = books.changed.iter().map(|id| BookingRow::from(&books.bookings[id])).collect();
+    let written = sqlx::query(UPSERT_BOOKINGS).bind(to_json(&rows)).execute(connection).await?;
     if written.rows_affected() == rows.len() as u64 {
         return Ok(());
     }
-    Err(unreadable(format!(
-        "{} bookings were written instead of {}",
-        written.rows_affected(),
-        rows.len()
-    )))
+    Err(unreadable(format!("{} bookings were written instead of {}", written.rows_affected(), rows.len())))
 }
 
 async fn seats(connection: &mut SqliteConnection, books: &Books) -> Result<(), sqlx::Error> {
@@ -51,10 +37,8 @@ async fn seats(connection: &mut SqliteConnection, books: &Books) -> Result<(), s
     for ((event, index), seat) in books.seats.iter().filter(|(_, seat)| seat.changed) {
         match &seat.owner {
             Some(owner) => {
-                let is_booked = books
-                    .bookings
-                    .get(owner)
-                    .is_some_and(|kept| kept.booking.state == BookingState::Confirmed);
+                let is_booked =
+                    books.bookings.get(owner).is_some_and(|kept| kept.booking.state == BookingState::Confirmed);
                 taken.push((event, index, owner, u8::from(is_booked)));
             }
             None if seat.stored.is_some() => freed.entry(event).or_default().push(index),
@@ -85,9 +69,7 @@ async fn seats(connection: &mut SqliteConnection, books: &Books) -> Result<(), s
 
 async fn halls(connection: &mut SqliteConnection, books: &Books) -> Result<(), sqlx::Error> {
     let changed = books.halls.iter().filter(|(_, hall)| hall.changed);
-    let rows: Vec<_> = changed
-        .map(|(event, hall)| (event, hall.version, hall.booked))
-        .collect();
+    let rows: Vec<_> = changed.map(|(event, hall)| (event, hall.version, hall.booked)).collect();
     sqlx::query(
         "INSERT INTO event_versions (event_id, version, booked)
          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
@@ -100,18 +82,8 @@ async fn halls(connection: &mut SqliteConnection, books: &Books) -> Result<(), s
 }
 
 async fn outbox(connection: &mut SqliteConnection, books: &Books) -> Result<(), sqlx::Error> {
-    let rows: Vec<_> = books
-        .outbox
-        .iter()
-        .map(|row| {
-            (
-                &row.kind,
-                &row.booking.booking_id,
-                &row.booking,
-                row.at.as_millis(),
-            )
-        })
-        .collect();
+    let rows: Vec<_> =
+        books.outbox.iter().map(|row| (&row.kind, &row.booking.booking_id, &row.booking, row.at.as_millis())).collect();
     sqlx::query(
         "INSERT INTO outbox (kind, booking_id, booking, at, written_at)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 FROM json_each(?1)",

@@ -7,32 +7,16 @@ use super::acts::Act;
 use crate::sqlite::error::{to_i64, to_json, unreadable};
 
 /// Records what a group of acts says about them.
-pub(super) async fn record(
-    connection: &mut SqliteConnection,
-    acts: &mut [Act],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) -> Result<(), sqlx::Error> {
     payments(connection, acts).await?;
     audit(connection, acts).await?;
-    let published = acts.iter().filter_map(|act| {
-        if let Act::Published { number, .. } = act {
-            Some(*number)
-        } else {
-            None
-        }
-    });
+    let published =
+        acts.iter().filter_map(|act| if let Act::Published { number, .. } = act { Some(*number) } else { None });
     if let Some(number) = published.max() {
-        sqlx::query("DELETE FROM outbox WHERE number <= ?1")
-            .bind(to_i64(number))
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query("DELETE FROM outbox WHERE number <= ?1").bind(to_i64(number)).execute(&mut *connection).await?;
     }
     for act in acts {
-        if let Act::ChainEnd {
-            event,
-            candidate,
-            reply,
-        } = act
-        {
+        if let Act::ChainEnd { event, candidate, reply } = act {
             reply.set(chain_end(connection, event.as_str(), candidate).await?);
         }
     }
@@ -42,22 +26,9 @@ pub(super) async fn record(
 async fn payments(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(), sqlx::Error> {
     let rows: Vec<_> = acts
         .iter()
-        .filter_map(|act| {
-            if let Act::Payment { act, .. } = act {
-                Some(act)
-            } else {
-                None
-            }
-        })
+        .filter_map(|act| if let Act::Payment { act, .. } = act { Some(act) } else { None })
         .map(|act| {
-            (
-                &act.booking,
-                &act.transaction,
-                act.step,
-                act.amount.amount,
-                act.amount.currency,
-                act.at.as_millis(),
-            )
+            (&act.booking, &act.transaction, act.step, act.amount.amount, act.amount.currency, act.at.as_millis())
         })
         .collect();
     if rows.is_empty() {
@@ -98,11 +69,7 @@ async fn audit(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(), sq
     Ok(())
 }
 
-async fn chain_end(
-    connection: &mut SqliteConnection,
-    event: &str,
-    candidate: &Digest,
-) -> Result<Digest, sqlx::Error> {
+async fn chain_end(connection: &mut SqliteConnection, event: &str, candidate: &Digest) -> Result<Digest, sqlx::Error> {
     sqlx::query("INSERT INTO chain_ends (event_id, chain_end) VALUES (?1, ?2) ON CONFLICT (event_id) DO NOTHING")
         .bind(event)
         .bind(&candidate.0[..])
@@ -112,7 +79,6 @@ async fn chain_end(
         .bind(event)
         .fetch_one(connection)
         .await?;
-    let kept = <[u8; 32]>::try_from(kept)
-        .map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
+    let kept = <[u8; 32]>::try_from(kept).map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
     Ok(Digest(kept))
 }

@@ -54,16 +54,8 @@ impl Tail {
 impl Lane {
     /// A lane that ends at `end`, with nothing of it in memory.
     pub(super) fn new(end: u64, room: Room) -> Self {
-        let tail = Tail {
-            first: end,
-            entries: VecDeque::new(),
-            bytes: 0,
-        };
-        Self {
-            room,
-            tail: Mutex::new(tail),
-            end: watch::Sender::new(end),
-        }
+        let tail = Tail { first: end, entries: VecDeque::new(), bytes: 0 };
+        Self { room, tail: Mutex::new(tail), end: watch::Sender::new(end) }
     }
 
     /// The offset after the last entry.
@@ -84,8 +76,7 @@ impl Lane {
             for payload in payloads {
                 tail.bytes += payload.len();
                 tail.entries.push_back(payload);
-                while tail.entries.len() > self.room.entries
-                    || (tail.bytes > self.room.bytes && tail.entries.len() > 1)
+                while tail.entries.len() > self.room.entries || (tail.bytes > self.room.bytes && tail.entries.len() > 1)
                 {
                     let oldest = tail.entries.pop_front().map_or(0, |oldest| oldest.len());
                     tail.bytes -= oldest;
@@ -109,24 +100,11 @@ impl Lane {
         };
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        let entries = tail
-            .entries
-            .iter()
-            .skip(skip)
-            .take(max)
-            .zip(from..)
-            .take_while(|(payload, offset)| {
-                bytes += payload.len();
-                *offset == from || bytes <= MAX_READ_BYTES
-            });
-        Found::Entries(
-            entries
-                .map(|(payload, offset)| Entry {
-                    offset,
-                    payload: payload.clone(),
-                })
-                .collect(),
-        )
+        let entries = tail.entries.iter().skip(skip).take(max).zip(from..).take_while(|(payload, offset)| {
+            bytes += payload.len();
+            *offset == from || bytes <= MAX_READ_BYTES
+        });
+        Found::Entries(entries.map(|(payload, offset)| Entry { offset, payload: payload.clone() }).collect())
     }
 
     /// The first offset that memory has.
@@ -144,15 +122,10 @@ impl Lane {
         let end = {
             let mut tail = self.lock();
             let end = end.unwrap_or(tail.end());
-            *tail = Tail {
-                first: end,
-                entries: VecDeque::new(),
-                bytes: 0,
-            };
+            *tail = Tail { first: end, entries: VecDeque::new(), bytes: 0 };
             end
         };
-        self.end
-            .send_if_modified(|known| std::mem::replace(known, end) != end);
+        self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
     }
 
     fn lock(&self) -> MutexGuard<'_, Tail> {
@@ -178,13 +151,7 @@ mod tests {
 
     #[test]
     fn a_lane_keeps_its_latest_entries_and_says_what_is_older() {
-        let lane = Lane::new(
-            10,
-            Room {
-                entries: 3,
-                bytes: 1_000,
-            },
-        );
+        let lane = Lane::new(10, Room { entries: 3, bytes: 1_000 });
         assert!(matches!(lane.read(9, 5), Found::Older));
         assert!(matches!(lane.read(10, 5), Found::Nothing));
         assert_eq!(lane.extend((10..15).map(text)), 10);
@@ -197,13 +164,7 @@ mod tests {
 
     #[test]
     fn an_entry_larger_than_the_room_is_kept_alone() {
-        let lane = Lane::new(
-            0,
-            Room {
-                entries: 9,
-                bytes: 10,
-            },
-        );
+        let lane = Lane::new(0, Room { entries: 9, bytes: 10 });
         lane.extend([Bytes::from_static(&[0; 4]), Bytes::from_static(&[0; 50])].into_iter());
         assert_eq!((lane.first(), lane.bytes()), (1, 50));
         assert_eq!(offsets(lane.read(1, 1)), Some(vec![1]));
@@ -211,13 +172,7 @@ mod tests {
 
     #[test]
     fn a_lane_that_forgets_still_has_its_end() {
-        let lane = Lane::new(
-            0,
-            Room {
-                entries: 9,
-                bytes: 10,
-            },
-        );
+        let lane = Lane::new(0, Room { entries: 9, bytes: 10 });
         lane.extend((0..2).map(text));
         lane.forget(None);
         assert!(matches!(lane.read(1, 1), Found::Older));

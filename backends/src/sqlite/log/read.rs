@@ -44,18 +44,12 @@ pub(super) async fn some(
     end: u64,
 ) -> Result<Vec<Entry>, sqlx::Error> {
     let limit = i64::try_from(max).unwrap_or(MAX_SEGMENTS).min(MAX_SEGMENTS);
-    let mut rows = sqlx::query(SEGMENTS)
-        .bind(lane_id)
-        .bind(to_i64(from))
-        .bind(to_i64(end))
-        .bind(limit)
-        .fetch(readers);
+    let mut rows = sqlx::query(SEGMENTS).bind(lane_id).bind(to_i64(from)).bind(to_i64(end)).bind(limit).fetch(readers);
     let mut entries: Vec<Entry> = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let segment = Segment::of(&row)?;
-        for (range, offset) in segment::entries(&segment.bytes, segment.count)?.zip(segment.base..)
-        {
+        for (range, offset) in segment::entries(&segment.bytes, segment.count)?.zip(segment.base..) {
             if offset < from {
                 continue;
             }
@@ -69,9 +63,7 @@ pub(super) async fn some(
         }
     }
     if entries.is_empty() {
-        return Err(unreadable(format!(
-            "a log without the entry {from} of lane {lane_id}, which ends at {end}"
-        )));
+        return Err(unreadable(format!("a log without the entry {from} of lane {lane_id}, which ends at {end}")));
     }
     Ok(entries)
 }
@@ -83,16 +75,10 @@ pub(super) async fn all(
     end: u64,
     mut each: impl FnMut(u64, &[u8]),
 ) -> Result<(), sqlx::Error> {
-    let mut rows = sqlx::query(SEGMENTS)
-        .bind(lane_id)
-        .bind(0_i64)
-        .bind(to_i64(end))
-        .bind(i64::MAX)
-        .fetch(readers);
+    let mut rows = sqlx::query(SEGMENTS).bind(lane_id).bind(0_i64).bind(to_i64(end)).bind(i64::MAX).fetch(readers);
     while let Some(row) = rows.try_next().await? {
         let segment = Segment::of(&row)?;
-        for (range, offset) in segment::entries(&segment.bytes, segment.count)?.zip(segment.base..)
-        {
+        for (range, offset) in segment::entries(&segment.bytes, segment.count)?.zip(segment.base..) {
             each(offset, &segment.bytes[range]);
         }
     }

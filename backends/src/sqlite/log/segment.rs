@@ -48,16 +48,8 @@ pub(super) fn entries(
     count: usize,
 ) -> Result<impl Iterator<Item = std::ops::Range<usize>> + use<'_>, sqlx::Error> {
     let wrong = || unreadable("a segment whose lengths and bytes differ");
-    let head = count
-        .checked_mul(LENGTH_BYTES)
-        .and_then(|head| bytes.get(..head))
-        .ok_or_else(wrong)?;
-    let lengths = || {
-        head.as_chunks::<LENGTH_BYTES>()
-            .0
-            .iter()
-            .map(|length| u32::from_le_bytes(*length) as usize)
-    };
+    let head = count.checked_mul(LENGTH_BYTES).and_then(|head| bytes.get(..head)).ok_or_else(wrong)?;
+    let lengths = || head.as_chunks::<LENGTH_BYTES>().0.iter().map(|length| u32::from_le_bytes(*length) as usize);
     if head.len() + lengths().sum::<usize>() != bytes.len() {
         return Err(wrong());
     }
@@ -75,21 +67,10 @@ mod tests {
 
     #[test]
     fn a_segment_gives_back_its_entries_byte_for_byte() {
-        for texts in [
-            vec![],
-            vec![""],
-            vec!["a", "", "bcd"],
-            vec![&*"x".repeat(70_000), "y"],
-        ] {
-            let payloads: Vec<_> = texts
-                .iter()
-                .map(|text| Bytes::copy_from_slice(text.as_bytes()))
-                .collect();
+        for texts in [vec![], vec![""], vec!["a", "", "bcd"], vec![&*"x".repeat(70_000), "y"]] {
+            let payloads: Vec<_> = texts.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
             let bytes = encode(payloads.iter());
-            let read: Vec<_> = entries(&bytes, texts.len())
-                .unwrap()
-                .map(|range| bytes[range].to_vec())
-                .collect();
+            let read: Vec<_> = entries(&bytes, texts.len()).unwrap().map(|range| bytes[range].to_vec()).collect();
             assert_eq!(read, payloads);
         }
     }
@@ -97,14 +78,9 @@ mod tests {
     #[test]
     fn bytes_that_are_no_segment_are_refused() {
         let good = encode([Bytes::from_static(b"abc"), Bytes::from_static(b"d")].iter());
-        for (bytes, count) in [
-            (&good[..], 1),
-            (&good, 3),
-            (&good, usize::MAX),
-            (&good[1..], 2),
-            (&good[..3], 2),
-            (&[], 1),
-        ] {
+        for (bytes, count) in
+            [(&good[..], 1), (&good, 3), (&good, usize::MAX), (&good[1..], 2), (&good[..3], 2), (&[], 1)]
+        {
             assert!(entries(bytes, count).is_err(), "{bytes:?} as {count}");
         }
     }

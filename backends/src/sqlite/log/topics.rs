@@ -21,15 +21,9 @@ use crate::sqlite::error::{damaged, to_i64, to_u64, unavailable};
 pub(super) const MAX_TOPICS: usize = 1 << 16;
 
 /// What is kept in memory of a durable lane: enough for whoever follows it closely.
-const TAIL: Room = Room {
-    entries: 4_096,
-    bytes: 1 << 20,
-};
+const TAIL: Room = Room { entries: 4_096, bytes: 1 << 20 };
 /// What there is at all of a lane in memory only.
-const RING: Room = Room {
-    entries: 16_384,
-    bytes: 16 << 20,
-};
+const RING: Room = Room { entries: 16_384, bytes: 16 << 20 };
 
 /// One topic.
 pub(super) struct TopicLanes {
@@ -45,9 +39,7 @@ pub(super) struct TopicLanes {
 
 impl TopicLanes {
     pub(super) fn lane(&self, lane: log::Lane) -> PortResult<&(i64, Lane)> {
-        self.lanes
-            .get(usize::from(lane))
-            .ok_or_else(|| damaged("log", format!("{} has no lane {lane}", self.name)))
+        self.lanes.get(usize::from(lane)).ok_or_else(|| damaged("log", format!("{} has no lane {lane}", self.name)))
     }
 
     fn is_worth_keeping(&self) -> bool {
@@ -76,33 +68,18 @@ struct Rest {
 
 impl Topics {
     /// Reads which topics there are. `line_lanes`: how many lanes a line made from now on has.
-    pub(super) async fn load(
-        connection: &mut SqliteConnection,
-        line_lanes: u16,
-    ) -> Result<Self, sqlx::Error> {
+    pub(super) async fn load(connection: &mut SqliteConnection, line_lanes: u16) -> Result<Self, sqlx::Error> {
         let mut rest = Rest::default();
         for row in ends(connection).await? {
             rest.last_id = rest.last_id.max(row.lane_id);
-            rest.on_disk
-                .entry(row.topic)
-                .or_default()
-                .push((row.lane_id, row.end));
+            rest.on_disk.entry(row.topic).or_default().push((row.lane_id, row.end));
         }
-        Ok(Self {
-            line_lanes: line_lanes.max(1),
-            known: RwLock::default(),
-            rest: Mutex::new(rest),
-        })
+        Ok(Self { line_lanes: line_lanes.max(1), known: RwLock::default(), rest: Mutex::new(rest) })
     }
 
     /// The topic, made in memory where it is missing.
     pub(super) fn get(&self, topic: &Topic) -> PortResult<Arc<TopicLanes>> {
-        if let Some(known) = self
-            .known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(topic)
-        {
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(topic) {
             return Ok(Arc::clone(known));
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -114,10 +91,7 @@ impl Topics {
             known.retain(|_, topic| topic.is_worth_keeping() || Arc::strong_count(topic) > 1);
         }
         if known.len() >= MAX_TOPICS {
-            return Err(unavailable(
-                "log",
-                format!("there are {MAX_TOPICS} topics already"),
-            ));
+            return Err(unavailable("log", format!("there are {MAX_TOPICS} topics already")));
         }
         let made = Arc::new(self.make(topic));
         known.insert(topic.clone(), Arc::clone(&made));
@@ -126,12 +100,7 @@ impl Topics {
 
     /// Every topic that was asked for.
     pub(super) fn all(&self) -> Vec<Arc<TopicLanes>> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     fn make(&self, topic: &Topic) -> TopicLanes {
@@ -141,11 +110,7 @@ impl Topics {
         let on_disk = rest.on_disk.remove(&name);
         let stored = AtomicBool::new(on_disk.is_some());
         let lanes = on_disk.unwrap_or_else(|| {
-            let count = if matches!(topic, Topic::Line(_)) {
-                self.line_lanes
-            } else {
-                1
-            };
+            let count = if matches!(topic, Topic::Line(_)) { self.line_lanes } else { 1 };
             (0..count)
                 .map(|_| {
                     rest.last_id += 1;
@@ -154,23 +119,12 @@ impl Topics {
                 .collect()
         });
         let room = if durable { TAIL } else { RING };
-        let lanes = lanes
-            .into_iter()
-            .map(|(id, end)| (id, Lane::new(end, room)))
-            .collect();
-        TopicLanes {
-            name,
-            durable,
-            stored,
-            lanes,
-        }
+        let lanes = lanes.into_iter().map(|(id, end)| (id, Lane::new(end, room))).collect();
+        TopicLanes { name, durable, stored, lanes }
     }
 
     /// Brings the ends in memory to what the disk has, after a commit of unknown outcome.
-    pub(super) async fn reload(
-        &self,
-        connection: &mut SqliteConnection,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn reload(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let rows = ends(connection).await?;
         let ends: HashMap<i64, u64> = rows.into_iter().map(|row| (row.lane_id, row.end)).collect();
         for topic in self.all().iter().filter(|topic| topic.durable) {
@@ -205,22 +159,11 @@ async fn ends(connection: &mut SqliteConnection) -> Result<Vec<LaneEnd>, sqlx::E
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|(lane_id, topic, end)| {
-            Ok(LaneEnd {
-                lane_id,
-                topic,
-                end: to_u64(end)?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|(lane_id, topic, end)| Ok(LaneEnd { lane_id, topic, end: to_u64(end)? })).collect()
 }
 
 /// Stores a topic's lanes.
-pub(super) async fn store(
-    topic: &TopicLanes,
-    connection: &mut SqliteConnection,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn store(topic: &TopicLanes, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for ((lane_id, _), lane) in topic.lanes.iter().zip(0_i64..) {
         sqlx::query("INSERT INTO lanes (lane_id, topic, lane) VALUES (?1, ?2, ?3)")
             .bind(lane_id)
@@ -250,16 +193,10 @@ impl Notes {
     /// Reads the notes.
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let rows: Vec<(String, String, u16, i64)> =
-            sqlx::query_as("SELECT reader, topic, lane, next FROM notes")
-                .fetch_all(connection)
-                .await?;
+            sqlx::query_as("SELECT reader, topic, lane, next FROM notes").fetch_all(connection).await?;
         let mut notes = AllNotes::default();
         for (reader, topic, lane, next) in rows {
-            notes
-                .next
-                .entry(reader)
-                .or_default()
-                .insert((topic, lane), to_u64(next)?);
+            notes.next.entry(reader).or_default().insert((topic, lane), to_u64(next)?);
         }
         Ok(Self(Mutex::new(notes)))
     }
@@ -267,23 +204,14 @@ impl Notes {
     /// Where `reader` goes on.
     pub(super) fn get(&self, reader: &str, topic: &str, lane: log::Lane) -> u64 {
         let notes = self.lock();
-        notes
-            .next
-            .get(reader)
-            .and_then(|spots| spots.get(&(topic.to_owned(), lane)))
-            .copied()
-            .unwrap_or(0)
+        notes.next.get(reader).and_then(|spots| spots.get(&(topic.to_owned(), lane))).copied().unwrap_or(0)
     }
 
     /// Notes where `reader` goes on; true where nothing else was waiting to be written.
     pub(super) fn set(&self, reader: &str, topic: &TopicLanes, lane: log::Lane, next: u64) -> bool {
         let spot = (topic.name.clone(), lane);
         let mut notes = self.lock();
-        notes
-            .next
-            .entry(reader.to_owned())
-            .or_default()
-            .insert(spot.clone(), next);
+        notes.next.entry(reader.to_owned()).or_default().insert(spot.clone(), next);
         if !topic.durable {
             return false;
         }

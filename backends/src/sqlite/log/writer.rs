@@ -27,17 +27,9 @@ const ACT_BYTES: usize = 128;
 /// What the writer is asked for.
 pub(super) enum Act {
     /// Appends, and answers the offset.
-    Append {
-        topic: Arc<TopicLanes>,
-        lane: Lane,
-        payload: Bytes,
-        reply: Reply<u64>,
-    },
+    Append { topic: Arc<TopicLanes>, lane: Lane, payload: Bytes, reply: Reply<u64> },
     /// Makes sure that the topic is on the disk.
-    Store {
-        topic: Arc<TopicLanes>,
-        reply: Reply<()>,
-    },
+    Store { topic: Arc<TopicLanes>, reply: Reply<()> },
     /// Writes the notes of where groups go on.
     Notes,
 }
@@ -77,22 +69,12 @@ fn by_lane(acts: &[Act]) -> Vec<LaneAppends> {
     let mut lanes: Vec<LaneAppends> = Vec::new();
     let mut index: HashMap<i64, usize> = HashMap::new();
     for act in acts {
-        let Act::Append {
-            topic,
-            lane,
-            payload,
-            ..
-        } = act
-        else {
+        let Act::Append { topic, lane, payload, .. } = act else {
             continue;
         };
         let (id, _) = &topic.lanes[usize::from(*lane)];
         let at = *index.entry(*id).or_insert_with(|| {
-            lanes.push(LaneAppends {
-                topic: Arc::clone(topic),
-                lane: *lane,
-                payloads: Vec::new(),
-            });
+            lanes.push(LaneAppends { topic: Arc::clone(topic), lane: *lane, payloads: Vec::new() });
             lanes.len() - 1
         });
         lanes[at].payloads.push(payload.clone());
@@ -104,16 +86,10 @@ impl Group for Writer {
     type Act = Act;
     const APART: bool = false;
 
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
         let mut fresh: Vec<&Arc<TopicLanes>> = Vec::new();
         for topic in acts.iter().filter_map(Act::topic) {
-            if !topic.stored.load(Ordering::Acquire)
-                && !fresh.iter().any(|known| Arc::ptr_eq(known, topic))
-            {
+            if !topic.stored.load(Ordering::Acquire) && !fresh.iter().any(|known| Arc::ptr_eq(known, topic)) {
                 fresh.push(topic);
             }
         }
@@ -126,15 +102,13 @@ impl Group for Writer {
             let mut rest = &appends.payloads[..];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(segment::next_count(rest.iter()));
-                sqlx::query(
-                    "INSERT INTO segments (lane_id, base, count, bytes) VALUES (?1, ?2, ?3, ?4)",
-                )
-                .bind(lane_id)
-                .bind(to_i64(base))
-                .bind(to_i64(now.len() as u64))
-                .bind(segment::encode(now.iter()))
-                .execute(&mut *transaction)
-                .await?;
+                sqlx::query("INSERT INTO segments (lane_id, base, count, bytes) VALUES (?1, ?2, ?3, ?4)")
+                    .bind(lane_id)
+                    .bind(to_i64(base))
+                    .bind(to_i64(now.len() as u64))
+                    .bind(segment::encode(now.iter()))
+                    .execute(&mut *transaction)
+                    .await?;
                 base += now.len() as u64;
                 rest = later;
             }
@@ -152,16 +126,10 @@ impl Group for Writer {
         }
         for act in acts {
             match act {
-                Act::Append {
-                    topic,
-                    lane,
-                    mut reply,
-                    ..
-                } => {
+                Act::Append { topic, lane, mut reply, .. } => {
                     topic.stored.store(true, Ordering::Release);
-                    let offset = next
-                        .get_mut(&topic.lanes[usize::from(lane)].0)
-                        .expect("every lane of the group was extended");
+                    let offset =
+                        next.get_mut(&topic.lanes[usize::from(lane)].0).expect("every lane of the group was extended");
                     reply.set(*offset);
                     reply.send();
                     *offset += 1;
@@ -196,12 +164,7 @@ impl Writer {
     /// Holds the tails together to their limit. `busy`: the lanes just appended to.
     fn trim(&self, busy: &HashMap<i64, u64>) {
         let topics = self.topics.all();
-        let lanes = || {
-            topics
-                .iter()
-                .filter(|topic| topic.durable)
-                .flat_map(|topic| &topic.lanes)
-        };
+        let lanes = || topics.iter().filter(|topic| topic.durable).flat_map(|topic| &topic.lanes);
         if lanes().map(|(_, lane)| lane.bytes()).sum::<usize>() > MAX_TAIL_BYTES {
             for (_, lane) in lanes().filter(|(id, _)| !busy.contains_key(id)) {
                 lane.forget(None);

@@ -1,6 +1,6 @@
 use super::{
-    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox,
-    folder, open_desk, open_ledger, open_log,
+    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox, folder, open_desk,
+    open_ledger, open_log,
 };
 
 fn fresh_log() -> impl AsyncFn() -> SqliteLog {
@@ -44,11 +44,7 @@ mod ledger {
 
 fn fresh_catalog() -> impl AsyncFn() -> SqliteCatalog {
     let folder = folder();
-    async move || {
-        SqliteCatalog::open(&folder.path().join("catalog.db"))
-            .await
-            .expect("a catalog")
-    }
+    async move || SqliteCatalog::open(&folder.path().join("catalog.db")).await.expect("a catalog")
 }
 
 mod catalog {
@@ -60,11 +56,7 @@ mod catalog {
 
 fn fresh_families() -> impl AsyncFn() -> SqliteRefreshFamilies {
     let folder = folder();
-    async move || {
-        SqliteRefreshFamilies::open(&folder.path().join("accounts.db"))
-            .await
-            .expect("families")
-    }
+    async move || SqliteRefreshFamilies::open(&folder.path().join("accounts.db")).await.expect("families")
 }
 
 mod accounts {
@@ -76,11 +68,7 @@ mod accounts {
 
 fn fresh_sandbox() -> impl AsyncFn() -> SqliteSandbox {
     let folder = folder();
-    async move || {
-        SqliteSandbox::open(&folder.path().join("payments.db"))
-            .await
-            .expect("a sandbox")
-    }
+    async move || SqliteSandbox::open(&folder.path().join("payments.db")).await.expect("a sandbox")
 }
 
 mod payments {

@@ -16,9 +16,7 @@ async fn open(path: &Path) -> PortResult<SqliteLog> {
 }
 
 async fn refusal(path: &Path) -> String {
-    let Err(error) = open(path).await else {
-        panic!("{} was opened", path.display())
-    };
+    let Err(error) = open(path).await else { panic!("{} was opened", path.display()) };
     let text = error.to_string();
     assert!(!text.contains('\n'), "one line: {text}");
     text
@@ -31,10 +29,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let text = "This is a letter, and no database. ".repeat(300);
     std::fs::write(&path, &text).unwrap();
     let refused = refusal(&path).await;
-    assert!(
-        refused.contains("damaged") && refused.contains("is not a database"),
-        "{refused}"
-    );
+    assert!(refused.contains("damaged") && refused.contains("is not a database"), "{refused}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -44,9 +39,7 @@ async fn a_corrupt_database_is_refused() {
     let path = folder.path().join("log.db");
     let log = open_log(&folder).await;
     for _ in 0..20 {
-        log.append(&Topic::Bookings, 0, Bytes::from(vec![7; 3_000]))
-            .await
-            .unwrap();
+        log.append(&Topic::Bookings, 0, Bytes::from(vec![7; 3_000])).await.unwrap();
     }
     log.close().await;
     drop(log);
@@ -57,10 +50,7 @@ async fn a_corrupt_database_is_refused() {
         file.write_all_at(&[0xa5; 2_048], page * 4_096).unwrap();
     }
     let refused = refusal(&path).await;
-    assert!(
-        refused.contains("log is damaged") && refused.contains("is corrupt"),
-        "{refused}"
-    );
+    assert!(refused.contains("log is damaged") && refused.contains("is corrupt"), "{refused}");
 }
 
 #[tokio::test]
@@ -72,15 +62,8 @@ async fn the_database_of_another_port_or_program_is_refused() {
     assert!(refused.contains("another part's database"), "{refused}");
     let foreign = folder.path().join("foreign.db");
     let sql = "CREATE TABLE notes (text)";
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(&foreign)
-        .create_if_missing(true);
-    sqlx::ConnectOptions::connect(&options)
-        .await
-        .unwrap()
-        .execute(sql)
-        .await
-        .unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&foreign).create_if_missing(true);
+    sqlx::ConnectOptions::connect(&options).await.unwrap().execute(sql).await.unwrap();
     let refused = refusal(&foreign).await;
     assert!(refused.contains("another program's"), "{refused}");
 }
@@ -90,15 +73,11 @@ async fn a_database_of_a_newer_version_is_refused() {
     let folder = folder();
     let path = folder.path().join("log.db");
     open_log(&folder).await.close().await;
-    let sql =
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
         VALUES (99, 'from the future', 1, x'00', 0)";
     intruder(&path).await.execute(sql).await.unwrap();
     let refused = refusal(&path).await;
-    assert!(
-        refused.contains("newer weir (schema 99, known up to 1)"),
-        "{refused}"
-    );
+    assert!(refused.contains("newer weir (schema 99, known up to 1)"), "{refused}");
 }
 
 #[tokio::test]
@@ -130,19 +109,9 @@ async fn a_database_is_of_one_process_at_a_time() {
     let log = open_log(&folder).await;
     let refused = refusal(&folder.path().join("log.db")).await;
     assert!(refused.contains("is in use"), "{refused}");
-    log.append(&Topic::Bookings, 0, Bytes::from_static(b"undisturbed"))
-        .await
-        .unwrap();
+    log.append(&Topic::Bookings, 0, Bytes::from_static(b"undisturbed")).await.unwrap();
     drop(log);
-    assert_eq!(
-        open_log(&folder)
-            .await
-            .ends(&Topic::Bookings)
-            .await
-            .unwrap(),
-        [1],
-        "and free when that has ended"
-    );
+    assert_eq!(open_log(&folder).await.ends(&Topic::Bookings).await.unwrap(), [1], "and free when that has ended");
 }
 
 #[tokio::test]
@@ -164,28 +133,15 @@ async fn damage_that_shows_later_is_told_as_such() {
     let folder = folder();
     let log = open_log(&folder).await;
     for _ in 0..3 {
-        log.append(&Topic::Bookings, 0, Bytes::from_static(b"entry"))
-            .await
-            .unwrap();
+        log.append(&Topic::Bookings, 0, Bytes::from_static(b"entry")).await.unwrap();
     }
     log.close().await;
     drop(log);
     let mut intruder = intruder(&folder.path().join("log.db")).await;
-    intruder
-        .execute("DROP TRIGGER segments_stay")
-        .await
-        .unwrap();
-    intruder
-        .execute("UPDATE segments SET bytes = x'00'")
-        .await
-        .unwrap();
+    intruder.execute("DROP TRIGGER segments_stay").await.unwrap();
+    intruder.execute("UPDATE segments SET bytes = x'00'").await.unwrap();
     drop(intruder);
     let log = open_log(&folder).await;
-    let read = log
-        .read(&Topic::Bookings, 0, 0, 10, std::time::Duration::ZERO)
-        .await;
-    assert!(
-        matches!(&read, Err(PortError::Damaged { port: "log", .. })),
-        "{read:?}"
-    );
+    let read = log.read(&Topic::Bookings, 0, 0, 10, std::time::Duration::ZERO).await;
+    assert!(matches!(&read, Err(PortError::Damaged { port: "log", .. })), "{read:?}");
 }

@@ -17,10 +17,7 @@ fn at(ms: i64) -> Timestamp {
 }
 
 fn euros(amount: i64) -> Money {
-    Money {
-        amount,
-        currency: "EUR".parse().unwrap(),
-    }
+    Money { amount, currency: "EUR".parse().unwrap() }
 }
 
 fn claim(number: u32, seats: &[u32]) -> ClaimSeats {
@@ -39,24 +36,13 @@ fn claim(number: u32, seats: &[u32]) -> ClaimSeats {
 
 fn confirm(number: u32) -> ConfirmSeats {
     let claim = claim(number, &[]);
-    ConfirmSeats {
-        booking: claim.booking,
-        user: claim.user,
-        transaction: format!("txn_{number}").parse().unwrap(),
-    }
+    ConfirmSeats { booking: claim.booking, user: claim.user, transaction: format!("txn_{number}").parse().unwrap() }
 }
 
 /// Booking 1 has seats 1 and 2 confirmed, booking 2 holds 3 and 4.
 async fn a_small_sale(ledger: &SqliteLedger) {
-    let held = ledger
-        .claim_seats(&[claim(1, &[1, 2]), claim(2, &[3, 4])], at(0))
-        .await
-        .unwrap();
-    assert!(
-        held.answers
-            .iter()
-            .all(|answer| matches!(answer, Claimed::Held(_)))
-    );
+    let held = ledger.claim_seats(&[claim(1, &[1, 2]), claim(2, &[3, 4])], at(0)).await.unwrap();
+    assert!(held.answers.iter().all(|answer| matches!(answer, Claimed::Held(_))));
     let confirmed = ledger.confirm(&[confirm(1)], at(1)).await.unwrap();
     assert!(matches!(confirmed.answers[..], [Confirmed::Confirmed(_)]));
 }
@@ -90,49 +76,25 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
         after: serde_json::json!(true),
     };
     ledger.record_audit(&entry).await.unwrap();
-    ledger
-        .chain_end(&entry.event_id, Digest::of(&[b"end"]))
-        .await
-        .unwrap();
+    ledger.chain_end(&entry.event_id, Digest::of(&[b"end"])).await.unwrap();
     let mut other = intruder(&folder.path().join("ledger.db")).await;
     for (sql, why) in [
-        (
-            "INSERT INTO seat_claims VALUES ('evt_1', 1, 'booking_2', 0, 0)",
-            "UNIQUE",
-        ),
-        (
-            "INSERT INTO seat_claims VALUES ('evt_1', 9, 'booking_9', 0, 0)",
-            "FOREIGN KEY",
-        ),
-        (
-            "UPDATE seat_claims SET booking_id = 'booking_2', claimed_at = 9999999 WHERE seat = 1",
-            "invariant 1",
-        ),
-        (
-            "UPDATE seat_claims SET booking_id = 'booking_1', claimed_at = 1059999 WHERE seat = 3",
-            "invariant 1",
-        ),
+        ("INSERT INTO seat_claims VALUES ('evt_1', 1, 'booking_2', 0, 0)", "UNIQUE"),
+        ("INSERT INTO seat_claims VALUES ('evt_1', 9, 'booking_9', 0, 0)", "FOREIGN KEY"),
+        ("UPDATE seat_claims SET booking_id = 'booking_2', claimed_at = 9999999 WHERE seat = 1", "invariant 1"),
+        ("UPDATE seat_claims SET booking_id = 'booking_1', claimed_at = 1059999 WHERE seat = 3", "invariant 1"),
         ("DELETE FROM seat_claims WHERE seat = 2", "invariant 3"),
-        (
-            "UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'",
-            "invariant 3",
-        ),
+        ("UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'", "invariant 3"),
         ("DELETE FROM bookings", "invariant 3"),
         ("UPDATE payment_acts SET amount = 1", "append-only"),
         ("DELETE FROM payment_acts", "append-only"),
         ("UPDATE audit SET actor = 'nobody'", "append-only"),
         ("DELETE FROM audit", "append-only"),
-        (
-            "UPDATE chain_ends SET chain_end = zeroblob(32)",
-            "never changes",
-        ),
+        ("UPDATE chain_ends SET chain_end = zeroblob(32)", "never changes"),
     ] {
         refused(&mut other, sql, why).await;
     }
-    other
-        .execute("DELETE FROM seat_claims WHERE seat = 4")
-        .await
-        .unwrap();
+    other.execute("DELETE FROM seat_claims WHERE seat = 4").await.unwrap();
     let row = "INSERT INTO outbox (kind, booking_id, booking, at, written_at)
         VALUES ('booking.held', 'booking_2', '{}', 1000010, 1000010)";
     refused(&mut other, row, "invariant 2").await;
@@ -144,10 +106,7 @@ async fn an_act_that_can_not_be_written_fails_alone() {
     let ledger = open_ledger(&folder).await;
     let (none, good) = ([claim(1, &[])], [claim(2, &[1])]);
     // Both wait before the writer has a turn, and are one transaction.
-    let (refused, held) = tokio::join!(
-        ledger.claim_seats(&none, at(0)),
-        ledger.claim_seats(&good, at(0))
-    );
+    let (refused, held) = tokio::join!(ledger.claim_seats(&none, at(0)), ledger.claim_seats(&good, at(0)));
     assert!(refused.is_err(), "a booking without a seat is none");
     assert!(matches!(held.unwrap().answers[..], [Claimed::Held(_)]));
 }
@@ -159,13 +118,7 @@ async fn verbs_that_share_a_transaction_build_on_one_another() {
     a_small_sale(&ledger).await;
     let user = claim(1, &[]).user;
     let booking = confirm(1).booking;
-    let (late, again) = (
-        [ClaimSeats {
-            until: at(90_000),
-            ..claim(3, &[3, 1])
-        }],
-        [claim(4, &[2])],
-    );
+    let (late, again) = ([ClaimSeats { until: at(90_000), ..claim(3, &[3, 1]) }], [claim(4, &[2])]);
     let confirms = [confirm(2)];
     let (cancelled, expired, late, confirmed, again) = tokio::join!(
         ledger.cancel(&booking, &user, 0, at(60_000)),
@@ -174,33 +127,16 @@ async fn verbs_that_share_a_transaction_build_on_one_another() {
         ledger.confirm(&confirms, at(60_001)),
         ledger.claim_seats(&again, at(60_002)),
     );
-    let versions: Vec<_> = [
-        &cancelled.unwrap().seats,
-        &expired.unwrap().seats,
-        &late.as_ref().unwrap().seats,
-    ]
-    .iter()
-    .map(|changes| changes[0].version)
-    .collect();
+    let versions: Vec<_> = [&cancelled.unwrap().seats, &expired.unwrap().seats, &late.as_ref().unwrap().seats]
+        .iter()
+        .map(|changes| changes[0].version)
+        .collect();
     assert_eq!(versions, [3, 4, 5]);
-    assert!(
-        matches!(late.unwrap().answers[..], [Claimed::Held(_)]),
-        "seats cancelled and run out are free"
-    );
-    assert!(
-        matches!(confirmed.unwrap().answers[..], [Confirmed::Gone(_)]),
-        "invariant 1"
-    );
+    assert!(matches!(late.unwrap().answers[..], [Claimed::Held(_)]), "seats cancelled and run out are free");
+    assert!(matches!(confirmed.unwrap().answers[..], [Confirmed::Gone(_)]), "invariant 1");
     assert!(matches!(again.unwrap().answers[..], [Claimed::Held(_)]));
-    let totals = ledger
-        .totals(&claim(1, &[]).event, at(60_002))
-        .await
-        .unwrap();
-    assert_eq!(
-        (totals.held, totals.booked, totals.holding_sessions),
-        (2, 0, 1),
-        "the last claim is of the past"
-    );
+    let totals = ledger.totals(&claim(1, &[]).event, at(60_002)).await.unwrap();
+    assert_eq!((totals.held, totals.booked, totals.holding_sessions), (2, 0, 1), "the last claim is of the past");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,24 +153,14 @@ async fn throughput() {
         ledger.claim_seats(&claims, at(0)).await.unwrap();
         let held = started.elapsed();
         let started = std::time::Instant::now();
-        let confirms: Vec<_> = (0..1_000)
-            .map(|number| confirm(round * 1_000 + number))
-            .collect();
+        let confirms: Vec<_> = (0..1_000).map(|number| confirm(round * 1_000 + number)).collect();
         ledger.confirm(&confirms, at(1)).await.unwrap();
-        println!(
-            "1,000 holds of two seats in {held:?}, confirmed in {:?}",
-            started.elapsed()
-        );
+        println!("1,000 holds of two seats in {held:?}, confirmed in {:?}", started.elapsed());
     }
     let started = std::time::Instant::now();
     let singles = (10_000..12_000).map(|number| {
         let ledger = ledger.clone();
-        tokio::spawn(async move {
-            ledger
-                .claim_seats(&[claim(number, &[number])], at(0))
-                .await
-                .unwrap()
-        })
+        tokio::spawn(async move { ledger.claim_seats(&[claim(number, &[number])], at(0)).await.unwrap() })
     });
     futures_util::future::join_all(singles).await;
     println!("2,000 holds by as many callers in {:?}", started.elapsed());

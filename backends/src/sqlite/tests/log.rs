@@ -41,15 +41,7 @@ async fn what_was_acknowledged_is_in_the_files_at_any_moment() {
     for number in 0..3_000_u64 {
         let log = log.clone();
         let lane = u16::try_from(number % 3).unwrap();
-        appends.spawn(async move {
-            (
-                lane,
-                log.append(&line(), lane, join(number).encode())
-                    .await
-                    .unwrap(),
-                number,
-            )
-        });
+        appends.spawn(async move { (lane, log.append(&line(), lane, join(number).encode()).await.unwrap(), number) });
     }
     let mut acknowledged = Vec::new();
     while acknowledged.len() < 700 {
@@ -61,15 +53,8 @@ async fn what_was_acknowledged_is_in_the_files_at_any_moment() {
     }
     let found = open_log(&image).await;
     for (lane, offset, number) in acknowledged {
-        let read = found
-            .read(&line(), lane, offset, 1, Duration::ZERO)
-            .await
-            .unwrap();
-        assert_eq!(
-            read[0].payload,
-            join(number).encode(),
-            "invariant 3: {lane}/{offset}"
-        );
+        let read = found.read(&line(), lane, offset, 1, Duration::ZERO).await.unwrap();
+        assert_eq!(read[0].payload, join(number).encode(), "invariant 3: {lane}/{offset}");
     }
     while appends.join_next().await.is_some() {}
 }
@@ -77,86 +62,46 @@ async fn what_was_acknowledged_is_in_the_files_at_any_moment() {
 #[tokio::test]
 async fn one_append_more_than_may_wait_is_unavailable_and_the_others_are_kept() {
     let folder = folder();
-    let settings = LogSettings {
-        max_waiting: 8,
-        ..LogSettings::default()
-    };
-    let log = SqliteLog::open(&folder.path().join("log.db"), settings)
-        .await
-        .unwrap();
+    let settings = LogSettings { max_waiting: 8, ..LogSettings::default() };
+    let log = SqliteLog::open(&folder.path().join("log.db"), settings).await.unwrap();
     // All of them wait before the writer has a turn.
     let appends = join_all((0..20_u8).map(|number| {
         let log = &log;
-        async move {
-            log.append(&Topic::Bookings, 0, Bytes::copy_from_slice(&[number]))
-                .await
-        }
+        async move { log.append(&Topic::Bookings, 0, Bytes::copy_from_slice(&[number])).await }
     }))
     .await;
     let (kept, refused): (Vec<_>, Vec<_>) = appends.into_iter().partition(Result::is_ok);
     assert_eq!((kept.len(), refused.len()), (8, 12));
     for refusal in refused {
-        assert!(
-            matches!(refusal, Err(PortError::Unavailable { port: "log", .. })),
-            "{refusal:?}"
-        );
+        assert!(matches!(refusal, Err(PortError::Unavailable { port: "log", .. })), "{refusal:?}");
     }
     assert_eq!(log.ends(&Topic::Bookings).await.unwrap(), [8]);
-    assert_eq!(
-        log.append(&Topic::Bookings, 0, Bytes::new()).await.unwrap(),
-        8,
-        "there is room again"
-    );
+    assert_eq!(log.append(&Topic::Bookings, 0, Bytes::new()).await.unwrap(), 8, "there is room again");
 }
 
 #[tokio::test]
 async fn a_failed_commit_acknowledges_nothing_and_leaves_no_gap() {
     let folder = folder();
     let log = open_log(&folder).await;
-    log.append(&line(), 0, Bytes::from_static(b"before"))
-        .await
-        .unwrap();
+    log.append(&line(), 0, Bytes::from_static(b"before")).await.unwrap();
     let mut intruder = intruder(&folder.path().join("log.db")).await;
     sabotage(&mut intruder, "segments", true).await;
     let line = line();
     let failed = join_all((0..5).map(|_| log.append(&line, 0, Bytes::from_static(b"lost")))).await;
     assert!(failed.iter().all(Result::is_err), "{failed:?}");
     assert_eq!(log.ends(&line).await.unwrap()[0], 1);
-    assert_eq!(
-        log.read(&line, 0, 0, 10, Duration::ZERO)
-            .await
-            .unwrap()
-            .len(),
-        1,
-        "what failed is not shown"
-    );
+    assert_eq!(log.read(&line, 0, 0, 10, Duration::ZERO).await.unwrap().len(), 1, "what failed is not shown");
     sabotage(&mut intruder, "segments", false).await;
-    assert_eq!(
-        log.append(&line, 0, Bytes::from_static(b"after"))
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(log.append(&line, 0, Bytes::from_static(b"after")).await.unwrap(), 1);
     let texts = log.read(&line, 0, 0, 10, Duration::ZERO).await.unwrap();
-    assert_eq!(
-        texts
-            .iter()
-            .map(|entry| &entry.payload[..])
-            .collect::<Vec<_>>(),
-        [&b"before"[..], b"after"]
-    );
+    assert_eq!(texts.iter().map(|entry| &entry.payload[..]).collect::<Vec<_>>(), [&b"before"[..], b"after"]);
 }
 
 #[tokio::test]
 async fn entries_that_memory_no_longer_has_come_from_the_disk() {
     let folder = folder();
     let (log, line) = (open_log(&folder).await, line());
-    let text = |number: u64| {
-        Bytes::from(format!(
-            "{number} {}",
-            "x".repeat(usize::try_from(number % 300).unwrap())
-        ))
-    };
+    let text = |number: u64| Bytes::from(format!("{number} {}", "x".repeat(usize::try_from(number % 300).unwrap())));
     for first in (0..10_000).step_by(500) {
         join_all((first..first + 500).map(|number| log.append(&line, 0, text(number)))).await;
     }
@@ -182,24 +127,12 @@ async fn a_reader_who_falls_behind_in_memory_goes_on_at_the_oldest_entry_kept() 
     let folder = folder();
     let log = open_log(&folder).await;
     for number in 0..20_000_u32 {
-        log.append(
-            &Topic::Seats,
-            0,
-            Bytes::copy_from_slice(&number.to_le_bytes()),
-        )
-        .await
-        .unwrap();
+        log.append(&Topic::Seats, 0, Bytes::copy_from_slice(&number.to_le_bytes())).await.unwrap();
     }
-    let page = log
-        .read(&Topic::Seats, 0, 5, 10, Duration::ZERO)
-        .await
-        .unwrap();
+    let page = log.read(&Topic::Seats, 0, 5, 10, Duration::ZERO).await.unwrap();
     let oldest = page[0].offset;
     assert_eq!(oldest, 20_000 - 16_384, "the ring's size");
-    assert_eq!(
-        page[0].payload[..],
-        u32::try_from(oldest).unwrap().to_le_bytes()
-    );
+    assert_eq!(page[0].payload[..], u32::try_from(oldest).unwrap().to_le_bytes());
 }
 
 #[tokio::test]
@@ -218,38 +151,20 @@ async fn notes_of_groups_come_to_the_disk_by_themselves() {
     assert_eq!(written, Some(7));
     log.commit("pool", &Topic::Bookings, 0, 9).await.unwrap();
     drop((log, intruder));
-    assert_eq!(
-        open_log(&folder)
-            .await
-            .committed("pool", &Topic::Bookings, 0)
-            .await
-            .unwrap(),
-        9,
-        "and at the end"
-    );
+    assert_eq!(open_log(&folder).await.committed("pool", &Topic::Bookings, 0).await.unwrap(), 9, "and at the end");
 }
 
 #[tokio::test]
 async fn a_line_keeps_the_lanes_it_was_made_with() {
     let folder = folder();
     let open = async |line_lanes| {
-        let settings = LogSettings {
-            line_lanes,
-            ..LogSettings::default()
-        };
-        SqliteLog::open(&folder.path().join("log.db"), settings)
-            .await
-            .unwrap()
+        let settings = LogSettings { line_lanes, ..LogSettings::default() };
+        SqliteLog::open(&folder.path().join("log.db"), settings).await.unwrap()
     };
     assert_eq!(open(5).await.lanes(&line()).await.unwrap(), 5);
     let log = open(2).await;
     assert_eq!(log.lanes(&line()).await.unwrap(), 5);
-    assert_eq!(
-        log.lanes(&Topic::Line("evt_2".parse().unwrap()))
-            .await
-            .unwrap(),
-        2
-    );
+    assert_eq!(log.lanes(&Topic::Line("evt_2".parse().unwrap())).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -258,31 +173,14 @@ async fn all_joins_of_a_line_are_told_in_order_and_nothing_else() {
     let log = open_log(&folder).await;
     for lane in 0..3 {
         for number in 0..50_u64 {
-            log.append(
-                &line(),
-                lane,
-                join(u64::from(lane) * 1_000 + number).encode(),
-            )
-            .await
-            .unwrap();
+            log.append(&line(), lane, join(u64::from(lane) * 1_000 + number).encode()).await.unwrap();
         }
-        log.append(&line(), lane, Bytes::from_static(b"no join"))
-            .await
-            .unwrap();
+        log.append(&line(), lane, Bytes::from_static(b"no join")).await.unwrap();
     }
     let mut told = Vec::new();
-    log.joins(&event(), |place, join| told.push((place, join)))
-        .await
-        .unwrap();
+    log.joins(&event(), |place, join| told.push((place, join))).await.unwrap();
     let expected: Vec<_> = (0..3_u16)
-        .flat_map(|lane| {
-            (0..50).map(move |offset| {
-                (
-                    Place { lane, offset },
-                    join(u64::from(lane) * 1_000 + offset),
-                )
-            })
-        })
+        .flat_map(|lane| (0..50).map(move |offset| (Place { lane, offset }, join(u64::from(lane) * 1_000 + offset))))
         .collect();
     assert_eq!(told, expected);
 }
@@ -291,9 +189,7 @@ async fn all_joins_of_a_line_are_told_in_order_and_nothing_else() {
 async fn asking_for_topics_that_are_not_there_uses_nothing_up() {
     let folder = folder();
     let log = open_log(&folder).await;
-    log.append(&line(), 0, Bytes::from_static(b"kept"))
-        .await
-        .unwrap();
+    log.append(&line(), 0, Bytes::from_static(b"kept")).await.unwrap();
     for number in 0..70_000 {
         let nowhere = Topic::Line(format!("evt_none{number}").parse().unwrap());
         assert_eq!(log.ends(&nowhere).await.unwrap(), [0; 3]);
@@ -305,23 +201,10 @@ async fn asking_for_topics_that_are_not_there_uses_nothing_up() {
 async fn a_closed_log_takes_no_more() {
     let folder = folder();
     let log = open_log(&folder).await;
-    log.append(&line(), 0, Bytes::from_static(b"kept"))
-        .await
-        .unwrap();
+    log.append(&line(), 0, Bytes::from_static(b"kept")).await.unwrap();
     log.close().await;
-    assert!(
-        log.append(&line(), 0, Bytes::from_static(b"refused"))
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        log.read(&line(), 0, 0, 9, Duration::ZERO)
-            .await
-            .unwrap()
-            .len(),
-        1,
-        "but is still read"
-    );
+    assert!(log.append(&line(), 0, Bytes::from_static(b"refused")).await.is_err());
+    assert_eq!(log.read(&line(), 0, 0, 9, Duration::ZERO).await.unwrap().len(), 1, "but is still read");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,9 +34,7 @@ fn step(line: &mut TestLine, meter: &mut Meter, change: impl FnOnce(&mut Inputs)
 }
 
 fn closes_a_batch(decisions: &[Decision]) -> bool {
-    decisions
-        .iter()
-        .any(|decision| matches!(decision, Decision::CloseBatch { .. }))
+    decisions.iter().any(|decision| matches!(decision, Decision::CloseBatch { .. }))
 }
 
 fn appends(decisions: &[Decision], kind: &StateKind) -> bool {
@@ -52,10 +50,7 @@ fn nothing_is_decided_before_the_line_is_opened_or_after_it_closed() {
     let mut line = TestLine::drawn(1, 3);
     let mut meter = Meter::new();
     line.now = CLOSES_AT;
-    assert_eq!(
-        step(&mut line, &mut meter, |_| ()),
-        [Decision::Append(StateKind::Closed)]
-    );
+    assert_eq!(step(&mut line, &mut meter, |_| ()), [Decision::Append(StateKind::Closed)]);
     assert_eq!(step(&mut line, &mut meter, |_| ()), []);
 }
 
@@ -108,14 +103,7 @@ fn lanes_that_shrank_or_multiplied_close_no_batch() {
     let mut line = TestLine::drawn(2, 4);
     line.now += 5_000;
     for lane_ends in [vec![], vec![9], vec![0, 9], vec![9, 9, 9]] {
-        let decisions = decide(
-            &line.state,
-            &Inputs {
-                lane_ends,
-                ..inputs(&line)
-            },
-            &mut Meter::new(),
-        );
+        let decisions = decide(&line.state, &Inputs { lane_ends, ..inputs(&line) }, &mut Meter::new());
         assert!(!closes_a_batch(&decisions));
     }
 }
@@ -151,11 +139,7 @@ fn no_shows_are_made_up_for_and_take_up_no_room_once_their_window_is_over() {
             inputs.seats = 100_000;
         });
     }
-    assert!(
-        (meter.show_share() - 0.5).abs() < 0.05,
-        "{}",
-        meter.show_share()
-    );
+    assert!((meter.show_share() - 0.5).abs() < 0.05, "{}", meter.show_share());
     // 1,000 are in at most: the cap.
     let in_now = line.state.served() / 2;
     assert!((990..=1_010).contains(&in_now), "{in_now}");
@@ -181,44 +165,22 @@ fn sold_out_means_every_seat_booked_and_not_merely_held() {
     let held = step(&mut line, &mut meter, |inputs| {
         (inputs.booked, inputs.held) = (99, 1);
     });
-    assert_eq!(
-        held,
-        [],
-        "nobody is called where no seat is left, yet it is not sold out"
-    );
+    assert_eq!(held, [], "nobody is called where no seat is left, yet it is not sold out");
     line.now += 1_000;
     let booked = step(&mut line, &mut meter, |inputs| inputs.booked = 100);
     assert_eq!(booked, [Decision::Append(StateKind::SoldOut)]);
     line.now += 1_000;
-    assert_eq!(
-        step(&mut line, &mut meter, |inputs| inputs.booked = 100),
-        []
-    );
+    assert_eq!(step(&mut line, &mut meter, |inputs| inputs.booked = 100), []);
     line.now += 1_000;
     let back = step(&mut line, &mut meter, |inputs| inputs.booked = 98);
     assert!(appends(&back, &StateKind::Reopened));
     line.now += 1_000;
     let calls = step(&mut line, &mut meter, |inputs| inputs.booked = 98);
-    assert_eq!(
-        calls,
-        [Decision::Append(StateKind::Served { up_to: 4 })],
-        "about two for each seat"
-    );
+    assert_eq!(calls, [Decision::Append(StateKind::Served { up_to: 4 })], "about two for each seat");
 }
 
-fn steer_act(
-    rate: Option<u32>,
-    cap: Option<u32>,
-    paused: Option<bool>,
-    if_version: Option<u64>,
-) -> OperatorAct {
-    OperatorAct::Steer {
-        event: event(),
-        rate_per_minute: rate,
-        max_active: cap,
-        paused,
-        if_version,
-    }
+fn steer_act(rate: Option<u32>, cap: Option<u32>, paused: Option<bool>, if_version: Option<u64>) -> OperatorAct {
+    OperatorAct::Steer { event: event(), rate_per_minute: rate, max_active: cap, paused, if_version }
 }
 
 #[test]
@@ -227,18 +189,9 @@ fn steering_says_what_changes_and_nothing_else() {
     let steer = |act: OperatorAct| steer(&line.state, &act, at(line.now));
     assert_eq!(
         steer(steer_act(Some(60), Some(7), Some(true), None)),
-        Ok(vec![
-            StateKind::RateSet {
-                rate_per_minute: 60
-            },
-            StateKind::CapSet { max_active: 7 },
-            StateKind::Paused
-        ])
+        Ok(vec![StateKind::RateSet { rate_per_minute: 60 }, StateKind::CapSet { max_active: 7 }, StateKind::Paused])
     );
-    assert_eq!(
-        steer(steer_act(Some(600), Some(1_000), Some(false), None)),
-        Ok(vec![])
-    );
+    assert_eq!(steer(steer_act(Some(600), Some(1_000), Some(false), None)), Ok(vec![]));
     assert_eq!(steer(steer_act(None, None, None, None)), Ok(vec![]));
 }
 
@@ -252,9 +205,7 @@ fn a_rate_or_a_cap_outside_its_limits_is_refused_with_the_limits() {
         (None, Some(1_000_001), "maxActive is 1000001"),
     ] {
         let refused = steer(&line.state, &steer_act(rate, cap, None, None), at(line.now));
-        let Err(Refusal::Invalid { detail }) = refused else {
-            panic!("{refused:?}")
-        };
+        let Err(Refusal::Invalid { detail }) = refused else { panic!("{refused:?}") };
         assert!(detail.contains(names), "{detail}");
     }
 }
@@ -266,90 +217,46 @@ fn a_version_counts_as_long_as_no_setting_changed_since() {
     line.call(1);
     let act = |version| steer_act(Some(60), None, None, Some(version));
     assert!(steer(&line.state, &act(seen), at(line.now)).is_ok());
-    line.say(StateKind::RateSet {
-        rate_per_minute: 30,
-    });
+    line.say(StateKind::RateSet { rate_per_minute: 30 });
     let version = line.state.version();
     let mismatch = Err(Refusal::VersionMismatch { version });
     assert_eq!(steer(&line.state, &act(seen), at(line.now)), mismatch);
-    assert_eq!(
-        steer(&line.state, &act(version + 1), at(line.now)),
-        mismatch
-    );
+    assert_eq!(steer(&line.state, &act(version + 1), at(line.now)), mismatch);
     assert!(steer(&line.state, &act(version), at(line.now)).is_ok());
 }
 
 #[test]
 fn settings_can_change_until_the_lobby_opens() {
     let line = TestLine::opened(1);
-    let slower = SalePolicy {
-        rate_per_minute: 5,
-        ..policy()
-    };
-    let configure = |policy: &SalePolicy| OperatorAct::Configure {
-        event: event(),
-        policy: policy.clone(),
-    };
+    let slower = SalePolicy { rate_per_minute: 5, ..policy() };
+    let configure = |policy: &SalePolicy| OperatorAct::Configure { event: event(), policy: policy.clone() };
     let steer_at = |policy: &SalePolicy, now: i64| steer(&line.state, &configure(policy), at(now));
-    assert_eq!(
-        steer_at(&slower, LOBBY_AT - 1),
-        Ok(vec![StateKind::PolicyChanged {
-            policy: slower.clone()
-        }])
-    );
-    assert_eq!(
-        steer_at(&policy(), LOBBY_AT),
-        Ok(vec![]),
-        "the same settings again are no change"
-    );
-    let Err(Refusal::Invalid { detail }) = steer_at(&slower, LOBBY_AT) else {
-        panic!("too late")
-    };
+    assert_eq!(steer_at(&slower, LOBBY_AT - 1), Ok(vec![StateKind::PolicyChanged { policy: slower.clone() }]));
+    assert_eq!(steer_at(&policy(), LOBBY_AT), Ok(vec![]), "the same settings again are no change");
+    let Err(Refusal::Invalid { detail }) = steer_at(&slower, LOBBY_AT) else { panic!("too late") };
     assert!(detail.contains("the lobby has opened"), "{detail}");
-    let wrong = SalePolicy {
-        turn_seconds: 1,
-        ..policy()
-    };
+    let wrong = SalePolicy { turn_seconds: 1, ..policy() };
     assert!(matches!(steer_at(&wrong, 0), Err(Refusal::Invalid { .. })));
 }
 
 #[test]
 fn a_line_opens_only_with_settings_that_can_still_come_true() {
     let state = LineState::new(event());
-    let opening = Opening {
-        owner: "k".to_owned(),
-        commitment: Digest::ZERO,
-        chain_length: 9,
-        lanes: 1,
-    };
+    let opening = Opening { owner: "k".to_owned(), commitment: Digest::ZERO, chain_length: 9, lanes: 1 };
     assert!(open(&state, &policy(), opening.clone(), at(0)).is_ok());
     assert!(open(&state, &policy(), opening.clone(), at(CLOSES_AT)).is_err());
-    let wrong = SalePolicy {
-        rate_per_minute: 0,
-        ..policy()
-    };
+    let wrong = SalePolicy { rate_per_minute: 0, ..policy() };
     assert!(open(&state, &wrong, opening, at(0)).is_err());
-    assert_eq!(
-        steer(&state, &steer_act(None, None, None, None), at(0)),
-        Err(Refusal::NotFound)
-    );
+    assert_eq!(steer(&state, &steer_act(None, None, None, None), at(0)), Err(Refusal::NotFound));
 }
 
 #[test]
 fn an_admission_is_revoked_once() {
     let mut line = TestLine::drawn(1, 1);
     let session: crate::id::SessionId = "session_a".parse().unwrap();
-    let act = OperatorAct::Revoke {
-        event: event(),
-        session: session.clone(),
-    };
+    let act = OperatorAct::Revoke { event: event(), session: session.clone() };
     let records = steer(&line.state, &act, at(line.now)).unwrap();
-    assert_eq!(
-        records,
-        [StateKind::Revoked {
-            session: session.clone()
-        }]
-    );
+    assert_eq!(records, [StateKind::Revoked { session: session.clone() }]);
     line.say(records[0].clone());
     assert!(line.state.is_revoked(&session));
     assert_eq!(steer(&line.state, &act, at(line.now)), Ok(vec![]));
@@ -361,8 +268,5 @@ fn a_sale_that_has_ended_is_not_steered() {
     let steer_at = |act: &OperatorAct| steer(&line.state, act, at(CLOSES_AT));
     let refused = steer_at(&steer_act(Some(5), None, None, None));
     assert!(matches!(refused, Err(Refusal::Invalid { detail }) if detail == "the sale has ended"));
-    assert_eq!(
-        steer_at(&steer_act(Some(600), None, None, None)),
-        Ok(vec![])
-    );
+    assert_eq!(steer_at(&steer_act(Some(600), None, None, None)), Ok(vec![]));
 }

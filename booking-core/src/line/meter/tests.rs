@@ -30,10 +30,7 @@ fn calls(meter: &mut Meter, from: i64, to: i64, change: impl Fn(&mut MeterInput)
         change(&mut input);
         meter.call(&input)
     };
-    (from / 100..to / 100)
-        .map(|tick| tick * 100)
-        .map(step)
-        .sum()
+    (from / 100..to / 100).map(|tick| tick * 100).map(step).sum()
 }
 
 #[test]
@@ -44,19 +41,9 @@ fn it_calls_at_the_rate() {
 #[test]
 fn the_first_visitor_of_a_slow_sale_is_called_at_once() {
     let mut meter = Meter::new();
-    assert_eq!(
-        calls(&mut meter, 0, 100, |input| input.rate_per_minute = 1),
-        1
-    );
-    assert_eq!(
-        calls(&mut meter, 100, 60_000, |input| input.rate_per_minute = 1),
-        0
-    );
-    assert_eq!(
-        calls(&mut meter, 60_000, 61_000, |input| input.rate_per_minute =
-            1),
-        1
-    );
+    assert_eq!(calls(&mut meter, 0, 100, |input| input.rate_per_minute = 1), 1);
+    assert_eq!(calls(&mut meter, 100, 60_000, |input| input.rate_per_minute = 1), 0);
+    assert_eq!(calls(&mut meter, 60_000, 61_000, |input| input.rate_per_minute = 1), 1);
 }
 
 #[test]
@@ -87,10 +74,7 @@ fn the_share_is_learned_from_closed_cohorts_once_each_and_never_falls_below_its_
 fn a_pause_or_a_stall_is_not_made_up_for() {
     let mut meter = Meter::new();
     assert_eq!(calls(&mut meter, 0, 10_000, |_| ()), 100);
-    assert_eq!(
-        calls(&mut meter, 10_000, 70_000, |input| input.paused = true),
-        0
-    );
+    assert_eq!(calls(&mut meter, 10_000, 70_000, |input| input.paused = true), 0);
     assert_eq!(calls(&mut meter, 70_000, 71_000, |_| ()), 10);
     // A keeper that did nothing for an hour makes up for one second of it.
     assert_eq!(meter.call(&input(3_700_000)), 10);
@@ -105,11 +89,7 @@ fn a_full_desk_stops_calling_and_its_room_is_filled_without_a_burst() {
     let full = |input: &mut MeterInput| (input.max_active, input.active) = (500, 500);
     assert_eq!(calls(&mut meter, 0, 60_000, full), 0);
     let with_room = |input: &mut MeterInput| (input.max_active, input.active) = (500, 100);
-    assert_eq!(
-        calls(&mut meter, 60_000, 60_100, with_room),
-        10,
-        "one second's worth"
-    );
+    assert_eq!(calls(&mut meter, 60_000, 60_100, with_room), 10, "one second's worth");
 }
 
 #[test]
@@ -118,8 +98,7 @@ fn those_called_and_those_at_the_desk_take_up_the_room() {
         let mut meter = Meter::new();
         let desk = |input: &mut MeterInput| {
             (input.max_active, input.active) = (100, 90);
-            (input.pending, input.not_admitted, input.rate_per_minute) =
-                (pending, not_admitted, 600_000);
+            (input.pending, input.not_admitted, input.rate_per_minute) = (pending, not_admitted, 600_000);
         };
         calls(&mut meter, 0, 1_000, desk)
     };
@@ -142,17 +121,9 @@ fn who_was_turned_away_and_stays_away_does_not_keep_the_room_for_ever() {
 fn a_few_more_are_called_for_the_last_room_where_some_do_not_come() {
     let mut meter = Meter::new();
     meter.learn(1_000_000, 500_000);
-    let desk = |active: u64, ms: i64| MeterInput {
-        max_active: 10,
-        active,
-        ..input(ms)
-    };
+    let desk = |active: u64, ms: i64| MeterInput { max_active: 10, active, ..input(ms) };
     assert_eq!(meter.call(&desk(10, 0)), 0);
-    assert_eq!(
-        meter.call(&desk(8, 1_000)),
-        3,
-        "room for two, and half of those called come"
-    );
+    assert_eq!(meter.call(&desk(8, 1_000)), 3, "room for two, and half of those called come");
 }
 
 #[test]
@@ -161,12 +132,8 @@ fn near_the_end_no_more_than_two_look_at_each_seat() {
         let mut meter = Meter::new();
         meter.call(&input(0));
         let mut input = input(1_000);
-        (
-            input.rate_per_minute,
-            input.seats_left,
-            input.browsing,
-            input.pending,
-        ) = (6_000, seats_left, browsing, pending);
+        (input.rate_per_minute, input.seats_left, input.browsing, input.pending) =
+            (6_000, seats_left, browsing, pending);
         meter.call(&input)
     };
     assert_eq!(near_the_end(0, 0, 0), 0);
@@ -178,42 +145,30 @@ fn near_the_end_no_more_than_two_look_at_each_seat() {
 
 #[test]
 fn the_pools_capacity_limits_the_rate() {
-    assert_eq!(
-        calls(&mut Meter::new(), 0, 60_000, |input| input
-            .holds_per_second =
-            Some(5)),
-        300
-    );
+    assert_eq!(calls(&mut Meter::new(), 0, 60_000, |input| input.holds_per_second = Some(5)), 300);
 }
 
 fn any_input() -> impl Strategy<Value = (i64, MeterInput)> {
-    let sale = (
-        1_u32..600_000,
-        1_u32..2_000,
-        any::<bool>(),
-        prop::option::of(0_u32..1_000),
-    );
+    let sale = (1_u32..600_000, 1_u32..2_000, any::<bool>(), prop::option::of(0_u32..1_000));
     let desk = (0_u64..3_000, 0_u64..3_000, 0_u64..3_000, 0_u64..3_000);
-    (-1_000_i64..5_000, sale, desk, 0_u64..500, 0_u64..500).prop_map(
-        |(later, sale, desk, seats_left, waiting)| {
-            let (rate_per_minute, max_active, paused, holds_per_second) = sale;
-            let (active, pending, not_admitted, browsing) = desk;
-            let input = MeterInput {
-                now: at(0),
-                rate_per_minute,
-                max_active,
-                paused,
-                active,
-                pending,
-                not_admitted,
-                browsing,
-                seats_left,
-                holds_per_second,
-                waiting,
-            };
-            (later, input)
-        },
-    )
+    (-1_000_i64..5_000, sale, desk, 0_u64..500, 0_u64..500).prop_map(|(later, sale, desk, seats_left, waiting)| {
+        let (rate_per_minute, max_active, paused, holds_per_second) = sale;
+        let (active, pending, not_admitted, browsing) = desk;
+        let input = MeterInput {
+            now: at(0),
+            rate_per_minute,
+            max_active,
+            paused,
+            active,
+            pending,
+            not_admitted,
+            browsing,
+            seats_left,
+            holds_per_second,
+            waiting,
+        };
+        (later, input)
+    })
 }
 
 proptest! {

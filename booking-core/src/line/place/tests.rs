@@ -8,17 +8,9 @@ use crate::line::{
 
 /// The place that came out of the draw with `rank`.
 fn drawn(line: &TestLine, rank: u64) -> PlaceFacts {
-    let with_rank = |place: &Place| {
-        line.state
-            .ranked(*place)
-            .is_some_and(|ranked| ranked.rank == rank)
-    };
+    let with_rank = |place: &Place| line.state.ranked(*place).is_some_and(|ranked| ranked.rank == rank);
     let place = line.places().find(with_rank).unwrap();
-    PlaceFacts {
-        place,
-        ranked: line.state.ranked(place),
-        ..undrawn()
-    }
+    PlaceFacts { place, ranked: line.state.ranked(place), ..undrawn() }
 }
 
 fn undrawn() -> PlaceFacts {
@@ -49,10 +41,7 @@ fn before_the_draw_a_place_is_in_the_lobby_and_then_being_drawn() {
     ] {
         let view = view(&line.state, &undrawn(), at(ms));
         assert_eq!(view.state, state, "{ms}");
-        assert_eq!(
-            (view.batch, view.index, view.rank, view.position, view.ahead),
-            (None, None, None, None, None)
-        );
+        assert_eq!((view.batch, view.index, view.rank, view.position, view.ahead), (None, None, None, None, None));
         assert_eq!((view.eta, view.turn), (None, None));
     }
 }
@@ -63,16 +52,10 @@ fn a_drawn_place_waits_is_called_lapses_is_called_again_and_lapses_for_good() {
     let facts = drawn(&line, 4);
     let waiting = view(&line.state, &facts, at(line.now));
     assert_eq!(waiting.state, PlaceState::Waiting);
-    assert_eq!(
-        (waiting.rank, waiting.position, waiting.ahead),
-        (Some(4), Some(5), Some(4))
-    );
+    assert_eq!((waiting.rank, waiting.position, waiting.ahead), (Some(4), Some(5), Some(4)));
     line.call(4);
     let next = view(&line.state, &facts, at(line.now));
-    assert_eq!(
-        (next.state, next.position, next.ahead),
-        (PlaceState::Waiting, Some(1), Some(0))
-    );
+    assert_eq!((next.state, next.position, next.ahead), (PlaceState::Waiting, Some(1), Some(0)));
     line.call(4);
     let called = line.now;
     for (after_ms, expected) in [
@@ -82,31 +65,12 @@ fn a_drawn_place_waits_is_called_lapses_is_called_again_and_lapses_for_good() {
         (120_000, (PlaceState::Called, true)),
         (180_000, (PlaceState::Lapsed, false)),
     ] {
-        assert_eq!(
-            state_of(&line, &facts, called + after_ms),
-            expected,
-            "{after_ms}"
-        );
+        assert_eq!(state_of(&line, &facts, called + after_ms), expected, "{after_ms}");
     }
-    let turn = |after_ms| {
-        view(&line.state, &facts, at(called + after_ms))
-            .turn
-            .unwrap()
-    };
-    let first = TurnView {
-        opens_at: at(called),
-        closes_at: at(called + 60_000),
-        last: false,
-    };
-    let second = TurnView {
-        opens_at: at(called + 120_000),
-        closes_at: at(called + 180_000),
-        last: true,
-    };
-    assert_eq!(
-        (turn(0), turn(60_000), turn(120_000)),
-        (first, second, second)
-    );
+    let turn = |after_ms| view(&line.state, &facts, at(called + after_ms)).turn.unwrap();
+    let first = TurnView { opens_at: at(called), closes_at: at(called + 60_000), last: false };
+    let second = TurnView { opens_at: at(called + 120_000), closes_at: at(called + 180_000), last: true };
+    assert_eq!((turn(0), turn(60_000), turn(120_000)), (first, second, second));
     assert_eq!(view(&line.state, &facts, at(called)).position, Some(1));
 }
 
@@ -114,77 +78,31 @@ fn a_drawn_place_waits_is_called_lapses_is_called_again_and_lapses_for_good() {
 fn what_the_desk_knows_goes_before_the_turn() {
     let mut line = TestLine::drawn(1, 3);
     line.call(3);
-    let at_desk = |presence| PlaceFacts {
-        presence,
-        ..drawn(&line, 0)
-    };
+    let at_desk = |presence| PlaceFacts { presence, ..drawn(&line, 0) };
     let now = line.now;
     let admitted = at_desk(Presence::Admitted(at(now + 1_000)));
     for (facts, ms, state, may_rejoin) in [
         (admitted.clone(), now, PlaceState::Admitted, false),
         (admitted.clone(), now + 1_000, PlaceState::Ended, true),
         (admitted, CLOSES_AT, PlaceState::Ended, false),
-        (
-            at_desk(Presence::Admitted(at(CLOSES_AT + 9))),
-            CLOSES_AT,
-            PlaceState::Admitted,
-            false,
-        ),
+        (at_desk(Presence::Admitted(at(CLOSES_AT + 9))), CLOSES_AT, PlaceState::Admitted, false),
         (at_desk(Presence::Over(None)), now, PlaceState::Ended, true),
-        (
-            at_desk(Presence::Over(Some(Ended::Booked))),
-            now,
-            PlaceState::Ended,
-            false,
-        ),
-        (
-            at_desk(Presence::Over(Some(Ended::Revoked))),
-            now,
-            PlaceState::Ended,
-            false,
-        ),
-        (
-            at_desk(Presence::Over(Some(Ended::GivenUp))),
-            now,
-            PlaceState::Left,
-            true,
-        ),
-        (
-            at_desk(Presence::Over(Some(Ended::GivenUp))),
-            CLOSES_AT,
-            PlaceState::Left,
-            false,
-        ),
-        (
-            at_desk(Presence::Absent),
-            now + 181_000,
-            PlaceState::Lapsed,
-            false,
-        ),
-        (
-            at_desk(Presence::Absent),
-            now + 182_000,
-            PlaceState::Lapsed,
-            true,
-        ),
+        (at_desk(Presence::Over(Some(Ended::Booked))), now, PlaceState::Ended, false),
+        (at_desk(Presence::Over(Some(Ended::Revoked))), now, PlaceState::Ended, false),
+        (at_desk(Presence::Over(Some(Ended::GivenUp))), now, PlaceState::Left, true),
+        (at_desk(Presence::Over(Some(Ended::GivenUp))), CLOSES_AT, PlaceState::Left, false),
+        (at_desk(Presence::Absent), now + 181_000, PlaceState::Lapsed, false),
+        (at_desk(Presence::Absent), now + 182_000, PlaceState::Lapsed, true),
     ] {
         let view = view(&line.state, &facts, at(ms));
-        assert_eq!(
-            (view.state, view.may_rejoin),
-            (state, may_rejoin),
-            "{:?} at {ms}",
-            facts.presence
-        );
+        assert_eq!((view.state, view.may_rejoin), (state, may_rejoin), "{:?} at {ms}", facts.presence);
     }
 }
 
 #[test]
 fn somebody_who_gave_up_before_the_draw_may_join_anew() {
     let line = TestLine::opened(1);
-    let left = PlaceFacts {
-        presence: Presence::Over(Some(Ended::GivenUp)),
-        ..undrawn()
-    };
+    let left = PlaceFacts { presence: Presence::Over(Some(Ended::GivenUp)), ..undrawn() };
     let view = view(&line.state, &left, at(LOBBY_AT));
     assert_eq!((view.state, view.may_rejoin), (PlaceState::Left, true));
 }
@@ -192,24 +110,11 @@ fn somebody_who_gave_up_before_the_draw_may_join_anew() {
 #[test]
 fn the_eta_is_a_band_around_the_rate() {
     let line = TestLine::drawn(1, 1_000);
-    let eta = |rank| {
-        view(&line.state, &drawn(&line, rank), at(line.now))
-            .eta
-            .unwrap()
-    };
+    let eta = |rank| view(&line.state, &drawn(&line, rank), at(line.now)).eta.unwrap();
     for (rank, seconds) in [(0, 0), (9, 1), (100, 10), (600, 60), (999, 100)] {
-        let Eta {
-            low_seconds,
-            high_seconds,
-        } = eta(rank);
-        assert!(
-            low_seconds <= seconds && seconds <= high_seconds,
-            "{rank}: {low_seconds} to {high_seconds}"
-        );
-        assert!(
-            high_seconds <= 2 * seconds + 30,
-            "{rank}: {low_seconds} to {high_seconds}"
-        );
+        let Eta { low_seconds, high_seconds } = eta(rank);
+        assert!(low_seconds <= seconds && seconds <= high_seconds, "{rank}: {low_seconds} to {high_seconds}");
+        assert!(high_seconds <= 2 * seconds + 30, "{rank}: {low_seconds} to {high_seconds}");
     }
 }
 
@@ -221,16 +126,8 @@ fn the_eta_takes_in_how_fast_it_goes() {
         line.call(1);
         line.now += 1_000;
     }
-    let Eta {
-        low_seconds,
-        high_seconds,
-    } = view(&line.state, &drawn(&line, 660), at(line.now))
-        .eta
-        .unwrap();
-    assert!(
-        low_seconds <= 60 && high_seconds >= 600,
-        "{low_seconds} to {high_seconds}"
-    );
+    let Eta { low_seconds, high_seconds } = view(&line.state, &drawn(&line, 660), at(line.now)).eta.unwrap();
+    assert!(low_seconds <= 60 && high_seconds >= 600, "{low_seconds} to {high_seconds}");
 }
 
 #[test]
@@ -250,14 +147,7 @@ fn polls_are_far_apart_far_from_the_front_and_close_near_it() {
     let poll = |rank| view(&line.state, &drawn(&line, rank), at(line.now)).poll_after_ms;
     assert!((1_000..=2_000).contains(&poll(0)));
     assert!((15_000..=30_000).contains(&poll(5_999)));
-    let lapsed = view(
-        &line.state,
-        &PlaceFacts {
-            presence: Presence::Over(None),
-            ..undrawn()
-        },
-        at(line.now),
-    );
+    let lapsed = view(&line.state, &PlaceFacts { presence: Presence::Over(None), ..undrawn() }, at(line.now));
     assert!(lapsed.poll_after_ms >= 15_000);
 }
 
@@ -265,11 +155,7 @@ fn polls_are_far_apart_far_from_the_front_and_close_near_it() {
 fn polls_around_the_opening_are_spread() {
     let line = TestLine::opened(1);
     let poll = |lot: u8, crowd| {
-        let facts = PlaceFacts {
-            entry: Digest([lot; 32]),
-            crowd,
-            ..undrawn()
-        };
+        let facts = PlaceFacts { entry: Digest([lot; 32]), crowd, ..undrawn() };
         view(&line.state, &facts, at(OPENS_AT - 5_000)).poll_after_ms
     };
     for crowd in [0, 100, 1_000_000, u64::MAX] {

@@ -44,11 +44,7 @@ impl Batch {
         if !(start..end).contains(&place.offset) {
             return None;
         }
-        let earlier: u64 = self.start[..lane]
-            .iter()
-            .zip(&self.end[..lane])
-            .map(|(start, end)| end - start)
-            .sum();
+        let earlier: u64 = self.start[..lane].iter().zip(&self.end[..lane]).map(|(start, end)| end - start).sum();
         Some(earlier + place.offset - start)
     }
 
@@ -57,9 +53,7 @@ impl Batch {
         if self.size == 1 {
             return self.before;
         }
-        let shuffle = self
-            .shuffle
-            .get_or_init(|| Box::new(Shuffle::new(&self.seed, self.size)));
+        let shuffle = self.shuffle.get_or_init(|| Box::new(Shuffle::new(&self.seed, self.size)));
         self.before + shuffle.rank_of(index)
     }
 }
@@ -78,9 +72,7 @@ pub struct Ranked {
 impl LineState {
     fn batch_of(&self, place: Place) -> Option<(&Batch, u64)> {
         let lane = usize::from(place.lane);
-        let at = self
-            .batches
-            .partition_point(|batch| batch.end.get(lane).is_some_and(|&end| end <= place.offset));
+        let at = self.batches.partition_point(|batch| batch.end.get(lane).is_some_and(|&end| end <= place.offset));
         let batch = self.batches.get(at)?;
         Some((batch, batch.index_of(place)?))
     }
@@ -89,30 +81,18 @@ impl LineState {
     /// the token, ask [`Self::ranked_known`].
     pub fn ranked(&self, place: Place) -> Option<Ranked> {
         let (batch, index) = self.batch_of(place)?;
-        Some(Ranked {
-            batch: batch.index,
-            index,
-            rank: batch.rank_of(index),
-        })
+        Some(Ranked { batch: batch.index, index, rank: batch.rank_of(index) })
     }
 
     /// The same for a `rank` that was worked out before, without the draw; `None` where it can't be this place's.
     pub fn ranked_known(&self, place: Place, rank: u64) -> Option<Ranked> {
         let (batch, index) = self.batch_of(place)?;
         let possible = batch.before..batch.before + batch.size;
-        possible.contains(&rank).then_some(Ranked {
-            batch: batch.index,
-            index,
-            rank,
-        })
+        possible.contains(&rank).then_some(Ranked { batch: batch.index, index, rank })
     }
 }
 
 /// How many places lie between `start` and `end`, over all lanes.
 pub(in crate::line) fn size_between(start: &[u64], end: &[u64]) -> u64 {
-    start
-        .iter()
-        .zip(end)
-        .map(|(start, end)| end.saturating_sub(*start))
-        .fold(0, u64::saturating_add)
+    start.iter().zip(end).map(|(start, end)| end.saturating_sub(*start)).fold(0, u64::saturating_add)
 }

@@ -63,20 +63,9 @@ impl LineState {
     fn try_apply(&mut self, text: &[u8]) -> Result<(), Ignored> {
         let record = StateRecord::parse(text).map_err(|_| Ignored::Unreadable)?;
         self.follows_head(&record)?;
-        let StateRecord {
-            seq,
-            epoch,
-            at,
-            kind,
-            ..
-        } = record;
+        let StateRecord { seq, epoch, at, kind, .. } = record;
         self.decide(kind, seq, at)?;
-        self.head = Some(Head {
-            seq,
-            hash: hash_of(text),
-            epoch,
-            at,
-        });
+        self.head = Some(Head { seq, hash: hash_of(text), epoch, at });
         Ok(())
     }
 
@@ -90,9 +79,7 @@ impl LineState {
         }
         let opens = matches!(record.kind, StateKind::Opened { .. });
         if opens != self.head.is_none() {
-            return Err(Ignored::Inconsistent(
-                "a line begins with opened, and only once",
-            ));
+            return Err(Ignored::Inconsistent("a line begins with opened, and only once"));
         }
         let takes_over = opens || matches!(record.kind, StateKind::Owned { .. });
         if record.epoch != self.epoch() + u64::from(takes_over) {
@@ -126,14 +113,7 @@ impl LineState {
             | StateKind::Closed => false,
         };
         match kind {
-            StateKind::Opened {
-                owner,
-                event_id,
-                commitment,
-                chain_length,
-                lanes,
-                policy,
-            } => {
+            StateKind::Opened { owner, event_id, commitment, chain_length, lanes, policy } => {
                 if event_id != self.event {
                     return wrong("opened is of another event");
                 }
@@ -143,12 +123,7 @@ impl LineState {
                 self.owner = owner;
                 self.set_rates(&policy);
                 let no_offsets = vec![0; lanes.into()].into();
-                self.opening = Some(Opening {
-                    commitment,
-                    chain_length,
-                    policy,
-                    no_offsets,
-                });
+                self.opening = Some(Opening { commitment, chain_length, policy, no_offsets });
             }
             StateKind::Owned { owner } => self.owner = owner,
             StateKind::PolicyChanged { policy } => {
@@ -163,21 +138,8 @@ impl LineState {
                     opening.policy = policy;
                 }
             }
-            StateKind::BatchClosed {
-                batch,
-                start,
-                end,
-                size,
-                before,
-                root,
-                reveal,
-                beacon,
-                seed,
-            } => {
-                let (start, end) = (
-                    self.ends_if(&start).unwrap_or_else(|| start.into()),
-                    end.into(),
-                );
+            StateKind::BatchClosed { batch, start, end, size, before, root, reveal, beacon, seed } => {
+                let (start, end) = (self.ends_if(&start).unwrap_or_else(|| start.into()), end.into());
                 let shuffle = OnceLock::new();
                 self.add_batch(Batch {
                     index: batch,
@@ -244,32 +206,19 @@ impl LineState {
         let Some(opening) = &self.opening else {
             return wrong("a batch before opened");
         };
-        if usize::try_from(batch.index) != Ok(self.batches.len())
-            || batch.index >= opening.chain_length
-        {
+        if usize::try_from(batch.index) != Ok(self.batches.len()) || batch.index >= opening.chain_length {
             return wrong("the batch's number is not the next, or the seed chain is spent");
         }
         if batch.start != self.last_ends() {
             return wrong("the batch does not start where the one before it ended");
         }
-        if batch.end.len() != batch.start.len()
-            || batch
-                .end
-                .iter()
-                .zip(&*batch.start)
-                .any(|(end, start)| end < start)
-        {
+        if batch.end.len() != batch.start.len() || batch.end.iter().zip(&*batch.start).any(|(end, start)| end < start) {
             return wrong("the batch ends before it starts, or has another number of lanes");
         }
         if batch.size != size_between(&batch.start, &batch.end) || batch.before != self.drawn() {
-            return wrong(
-                "the batch's size or before is not the sum of its lanes or of the earlier batches",
-            );
+            return wrong("the batch's size or before is not the sum of its lanes or of the earlier batches");
         }
-        let promised = self
-            .batches
-            .last()
-            .map_or(opening.commitment, |before| before.reveal);
+        let promised = self.batches.last().map_or(opening.commitment, |before| before.reveal);
         if !draw::follows(&batch.reveal, &promised) {
             return wrong("the batch's reveal is not the seed chain's next link");
         }

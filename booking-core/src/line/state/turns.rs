@@ -56,9 +56,7 @@ impl LineClock {
 
     /// How far the line's clock is behind the wall's at `now`.
     fn behind_ms(&self, now: Timestamp) -> i64 {
-        let resting = self
-            .stopped_at
-            .map_or(0, |since| now.millis_since(since).max(0));
+        let resting = self.stopped_at.map_or(0, |since| now.millis_since(since).max(0));
         self.rested_ms + resting
     }
 
@@ -122,37 +120,24 @@ impl LineState {
         let since = now.as_millis() - behind_ms - called_at;
         let wall = |turns: i64| Timestamp::from_millis(called_at + behind_ms + turns * turn_ms);
         if since < turn_ms + tolerance_ms {
-            Turn::Open {
-                opens_at: wall(0),
-                closes_at: wall(1),
-                last: false,
-            }
+            Turn::Open { opens_at: wall(0), closes_at: wall(1), last: false }
         } else if since < 2 * turn_ms {
-            Turn::Between {
-                opens_at: wall(2),
-                closes_at: wall(3),
-            }
+            Turn::Between { opens_at: wall(2), closes_at: wall(3) }
         } else if since < 3 * turn_ms + tolerance_ms {
-            Turn::Open {
-                opens_at: wall(2),
-                closes_at: wall(3),
-                last: true,
-            }
+            Turn::Open { opens_at: wall(2), closes_at: wall(3), last: true }
         } else {
             Turn::Over
         }
     }
 
     fn turn_ms(&self) -> i64 {
-        self.policy()
-            .map_or(0, |policy| i64::from(policy.turn_seconds) * 1_000)
+        self.policy().map_or(0, |policy| i64::from(policy.turn_seconds) * 1_000)
     }
 
     /// The lowest rank whose first window is still open at the desk; with nobody in an open window, how many have been
     /// called. Never falls while `now` does not.
     pub fn first_open_rank(&self, now: Timestamp) -> u64 {
-        self.served
-            .up_to_at(self.clock.line_ms(now) - self.turn_ms() - CLOCK_TOLERANCE_MS)
+        self.served.up_to_at(self.clock.line_ms(now) - self.turn_ms() - CLOCK_TOLERANCE_MS)
     }
 
     /// How many were called in the last `window_ms` of the line's clock before `now`.
@@ -162,10 +147,7 @@ impl LineState {
 
     /// How long ago the first visitor was called, in milliseconds of the line's clock; `None` before that.
     pub fn calling_for_ms(&self, now: Timestamp) -> Option<i64> {
-        self.served
-            .calls
-            .first()
-            .map(|first| (self.clock.line_ms(now) - first.line_ms).max(0))
+        self.served.calls.first().map(|first| (self.clock.line_ms(now) - first.line_ms).max(0))
     }
 }
 

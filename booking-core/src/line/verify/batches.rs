@@ -25,18 +25,10 @@ impl BatchesCheck {
     /// If the draw is done in a way that this version does not know, or the commitment is not the one noted.
     pub fn new(draw: &PublicDraw, noted: Option<Digest>) -> Result<Self, Fault> {
         if draw.algorithm != draw::ALGORITHM {
-            return Err(Fault::Draw {
-                why: format!(
-                    "the algorithm '{}' is not {}",
-                    draw.algorithm,
-                    draw::ALGORITHM
-                ),
-            });
+            return Err(Fault::Draw { why: format!("the algorithm '{}' is not {}", draw.algorithm, draw::ALGORITHM) });
         }
         if noted.is_some_and(|noted| noted != draw.commitment) {
-            return Err(Fault::Draw {
-                why: "the commitment is not the one noted before the sale".to_owned(),
-            });
+            return Err(Fault::Draw { why: "the commitment is not the one noted before the sale".to_owned() });
         }
         Ok(Self {
             commitment: draw.commitment,
@@ -78,13 +70,7 @@ impl BatchesCheck {
         if !starts_well {
             return fault("it does not start where the batch before it ended");
         }
-        if batch.end.len() != batch.start.len()
-            || batch
-                .end
-                .iter()
-                .zip(&batch.start)
-                .any(|(end, start)| end < start)
-        {
+        if batch.end.len() != batch.start.len() || batch.end.iter().zip(&batch.start).any(|(end, start)| end < start) {
             return fault("it ends before it starts, or has another number of lanes");
         }
         if batch.size != size_between(&batch.start, &batch.end) {
@@ -134,12 +120,7 @@ pub struct EntriesCheck<'a> {
 impl<'a> EntriesCheck<'a> {
     /// Begins with none; `wanted` is an entry to look out for.
     pub fn new(batch: &'a PublicBatch, wanted: Option<Digest>) -> Self {
-        Self {
-            batch,
-            tree: MerkleTree::default(),
-            wanted,
-            found_at: None,
-        }
+        Self { batch, tree: MerkleTree::default(), wanted, found_at: None }
     }
 
     /// Adds entries, in index order.
@@ -154,10 +135,7 @@ impl<'a> EntriesCheck<'a> {
             self.tree.push(&entry.0);
         }
         if self.tree.len() > self.batch.size {
-            return Err(Fault::batch(
-                self.batch.index,
-                "it has more entries than its size says",
-            ));
+            return Err(Fault::batch(self.batch.index, "it has more entries than its size says"));
         }
         Ok(())
     }
@@ -169,16 +147,10 @@ impl<'a> EntriesCheck<'a> {
     pub fn finish(self) -> Result<Option<u64>, Fault> {
         let (has, size) = (self.tree.len(), self.batch.size);
         if has != size {
-            return Err(Fault::batch(
-                self.batch.index,
-                format!("it has {has} entries, its size says {size}"),
-            ));
+            return Err(Fault::batch(self.batch.index, format!("it has {has} entries, its size says {size}")));
         }
         if self.tree.root() != self.batch.root {
-            return Err(Fault::batch(
-                self.batch.index,
-                "its root is not the root over its entries",
-            ));
+            return Err(Fault::batch(self.batch.index, "its root is not the root over its entries"));
         }
         Ok(self.found_at)
     }

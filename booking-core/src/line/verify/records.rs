@@ -20,10 +20,7 @@ pub struct RecordsCheck {
 impl RecordsCheck {
     /// Begins before the first record of `event`'s line.
     pub fn new(event: EventId) -> Self {
-        Self {
-            state: LineState::new(event),
-            hashes: Vec::new(),
-        }
+        Self { state: LineState::new(event), hashes: Vec::new() }
     }
 
     /// Checks the next record, given as its exact text.
@@ -38,11 +35,7 @@ impl RecordsCheck {
             }
             Applied::Ignored(why) => {
                 let seq = self.hashes.len() as u64;
-                Err(Fault::Record {
-                    seq,
-                    batch: self.batch_at(text),
-                    why: why.to_string(),
-                })
+                Err(Fault::Record { seq, batch: self.batch_at(text), why: why.to_string() })
             }
         }
     }
@@ -50,10 +43,7 @@ impl RecordsCheck {
     /// The batch that a record closes, or else the last one closed so far.
     fn batch_at(&self, text: &[u8]) -> Option<u32> {
         match StateRecord::parse(text) {
-            Ok(StateRecord {
-                kind: StateKind::BatchClosed { batch, .. },
-                ..
-            }) => Some(batch),
+            Ok(StateRecord { kind: StateKind::BatchClosed { batch, .. }, .. }) => Some(batch),
             _ => self.state.batches().last().map(|batch| batch.index),
         }
     }
@@ -68,20 +58,14 @@ impl RecordsCheck {
     /// # Errors
     /// If they do not reach it, or are others.
     pub fn holds(&self, head: &PublicHead) -> Result<(), Fault> {
-        let found = usize::try_from(head.seq)
-            .ok()
-            .and_then(|seq| self.hashes.get(seq));
+        let found = usize::try_from(head.seq).ok().and_then(|seq| self.hashes.get(seq));
         let why = match found {
             Some(hash) if *hash == head.hash => return Ok(()),
             Some(_) => "its hash is not the one that the draw names",
             None => "the draw names it, and it is missing",
         };
         let batch = self.state.batches().last().map(|batch| batch.index);
-        Err(Fault::Record {
-            seq: head.seq,
-            batch,
-            why: why.to_owned(),
-        })
+        Err(Fault::Record { seq: head.seq, batch, why: why.to_owned() })
     }
 
     /// Checks that what the records say of a batch is what the draw says.
@@ -89,17 +73,10 @@ impl RecordsCheck {
     /// # Errors
     /// If it is not, or the records do not close the batch.
     pub fn agrees(&self, batch: &PublicBatch) -> Result<(), Fault> {
-        let recorded = self
-            .state
-            .batches()
-            .get(batch.index as usize)
-            .map(PublicBatch::from);
+        let recorded = self.state.batches().get(batch.index as usize).map(PublicBatch::from);
         match recorded {
             Some(recorded) if recorded == *batch => Ok(()),
-            Some(_) => Err(Fault::batch(
-                batch.index,
-                "the record that closes it says something else",
-            )),
+            Some(_) => Err(Fault::batch(batch.index, "the record that closes it says something else")),
             None => Err(Fault::batch(batch.index, "no record closes it")),
         }
     }
@@ -109,13 +86,9 @@ impl RecordsCheck {
     /// # Errors
     /// If they are not.
     pub fn agrees_with(&self, draw: &PublicDraw) -> Result<(), Fault> {
-        if (Some(draw.commitment), draw.chain_length)
-            == (self.state.commitment(), self.state.chain_length())
-        {
+        if (Some(draw.commitment), draw.chain_length) == (self.state.commitment(), self.state.chain_length()) {
             return Ok(());
         }
-        Err(Fault::Draw {
-            why: "the commitment or the chain's length is not the recorded one".to_owned(),
-        })
+        Err(Fault::Draw { why: "the commitment or the chain's length is not the recorded one".to_owned() })
     }
 }

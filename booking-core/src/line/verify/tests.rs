@@ -17,21 +17,9 @@ struct Saved {
 
 fn saved(line: &TestLine) -> Saved {
     let draw = PublicDraw::page(&line.state, 0).unwrap();
-    let entries = draw
-        .batches
-        .iter()
-        .map(|batch| line.entries(&batch.start, &batch.end))
-        .collect();
-    let records = line
-        .texts
-        .iter()
-        .map(|text| String::from_utf8(text.to_vec()).unwrap())
-        .collect();
-    Saved {
-        draw,
-        entries,
-        records,
-    }
+    let entries = draw.batches.iter().map(|batch| line.entries(&batch.start, &batch.end)).collect();
+    let records = line.texts.iter().map(|text| String::from_utf8(text.to_vec()).unwrap()).collect();
+    Saved { draw, entries, records }
 }
 
 /// Everything that a verifier does.
@@ -44,20 +32,10 @@ fn verify(saved: &Saved) -> Result<(), Fault> {
         check.finish()?;
     }
     let mut records = RecordsCheck::new(event());
-    saved
-        .records
-        .iter()
-        .try_for_each(|text| records.add(text.as_bytes()))?;
+    saved.records.iter().try_for_each(|text| records.add(text.as_bytes()))?;
     records.agrees_with(&saved.draw)?;
-    saved
-        .draw
-        .batches
-        .iter()
-        .try_for_each(|batch| records.agrees(batch))?;
-    batches
-        .heads()
-        .iter()
-        .try_for_each(|head| records.holds(head))
+    saved.draw.batches.iter().try_for_each(|batch| records.agrees(batch))?;
+    batches.heads().iter().try_for_each(|head| records.holds(head))
 }
 
 /// Three batches in two lanes, with calls, a new keeper and steering between them.
@@ -69,13 +47,9 @@ fn sale() -> TestLine {
         (0..joins).for_each(|_| _ = line.join());
         line.now += 1_000;
         line.close_batch();
-        line.say(StateKind::RateSet {
-            rate_per_minute: 100 + joins,
-        });
+        line.say(StateKind::RateSet { rate_per_minute: 100 + joins });
     }
-    line.say(StateKind::Owned {
-        owner: "keeper-2".to_owned(),
-    });
+    line.say(StateKind::Owned { owner: "keeper-2".to_owned() });
     line.call(2);
     line.say(StateKind::Closed);
     line
@@ -106,11 +80,8 @@ fn an_honest_sale_is_verified() {
 #[test]
 fn a_changed_digit_of_a_root_a_reveal_or_a_seed_names_its_batch() {
     let good = saved(&sale());
-    let fields: [fn(&mut PublicBatch) -> &mut Digest; 3] = [
-        |batch| &mut batch.root,
-        |batch| &mut batch.reveal,
-        |batch| &mut batch.seed,
-    ];
+    let fields: [fn(&mut PublicBatch) -> &mut Digest; 3] =
+        [|batch| &mut batch.root, |batch| &mut batch.reveal, |batch| &mut batch.seed];
     for at in 0..good.draw.batches.len() {
         for field in fields {
             for changed in one_digit_off(*field(&mut good.draw.batches[at].clone())) {
@@ -127,13 +98,7 @@ fn a_changed_digit_of_a_root_a_reveal_or_a_seed_names_its_batch() {
 fn a_changed_digit_of_the_commitment_breaks_the_first_batch() {
     let good = saved(&sale());
     for commitment in one_digit_off(good.draw.commitment) {
-        let bad = Saved {
-            draw: PublicDraw {
-                commitment,
-                ..good.draw.clone()
-            },
-            ..good.clone()
-        };
+        let bad = Saved { draw: PublicDraw { commitment, ..good.draw.clone() }, ..good.clone() };
         assert_eq!(batch_named(&verify(&bad).unwrap_err()), Some(0));
     }
 }
@@ -156,11 +121,8 @@ fn a_changed_digit_of_an_entry_names_its_batch() {
 #[test]
 fn an_entry_too_many_too_few_or_out_of_order_names_its_batch() {
     let good = saved(&sale());
-    let changes: [fn(&mut Vec<Digest>); 3] = [
-        |entries| entries.push(Digest::ZERO),
-        |entries| _ = entries.pop(),
-        |entries| entries.swap(0, 1),
-    ];
+    let changes: [fn(&mut Vec<Digest>); 3] =
+        [|entries| entries.push(Digest::ZERO), |entries| _ = entries.pop(), |entries| entries.swap(0, 1)];
     for change in changes {
         let mut bad = good.clone();
         change(&mut bad.entries[1]);
@@ -196,12 +158,10 @@ fn any_changed_byte_of_any_record_is_found_there_or_in_the_one_after_and_a_batch
     let closing: Vec<Option<u32>> = good
         .records
         .iter()
-        .map(
-            |text| match StateRecord::parse(text.as_bytes()).unwrap().kind {
-                StateKind::BatchClosed { batch, .. } => Some(batch),
-                _ => None,
-            },
-        )
+        .map(|text| match StateRecord::parse(text.as_bytes()).unwrap().kind {
+            StateKind::BatchClosed { batch, .. } => Some(batch),
+            _ => None,
+        })
         .collect();
     for (seq, text) in good.records.iter().enumerate() {
         let last_closed = closing[..=seq].iter().rev().find_map(|batch| *batch);
@@ -215,22 +175,12 @@ fn any_changed_byte_of_any_record_is_found_there_or_in_the_one_after_and_a_batch
                 let mut bad = good.clone();
                 bad.records[seq] = changed;
                 let fault = verify(&bad).unwrap_err();
-                let Fault::Record {
-                    seq: named, batch, ..
-                } = &fault
-                else {
-                    panic!("{fault}")
-                };
-                assert!(
-                    [seq, seq + 1].contains(&usize::try_from(*named).unwrap()),
-                    "{fault}"
-                );
+                let Fault::Record { seq: named, batch, .. } = &fault else { panic!("{fault}") };
+                assert!([seq, seq + 1].contains(&usize::try_from(*named).unwrap()), "{fault}");
                 // The batch that was drawn last when the record was written, or the one it (or the next) closes.
                 let next_closes = closing.get(seq + 1).copied().flatten();
                 assert!(
-                    *batch == last_closed
-                        || batch.is_some() && *batch == next_closes
-                        || closing[seq].is_some(),
+                    *batch == last_closed || batch.is_some() && *batch == next_closes || closing[seq].is_some(),
                     "{fault}"
                 );
             }
@@ -248,39 +198,21 @@ fn records_that_are_missing_or_were_written_anew_do_not_lead_to_the_head() {
     let mut anew = sale();
     let mut state = LineState::new(event());
     anew.texts.pop();
-    anew.texts
-        .iter()
-        .for_each(|text| assert!(state.apply(text).is_accepted()));
-    let forged = state
-        .next(StateKind::Closed, state.last_at().plus_millis(1))
-        .text();
+    anew.texts.iter().for_each(|text| assert!(state.apply(text).is_accepted()));
+    let forged = state.next(StateKind::Closed, state.last_at().plus_millis(1)).text();
     let mut bad = good.clone();
     *bad.records.last_mut().unwrap() = String::from_utf8(forged.to_vec()).unwrap();
     let fault = verify(&bad).unwrap_err();
-    assert!(
-        fault
-            .to_string()
-            .contains("not the one that the draw names"),
-        "{fault}"
-    );
+    assert!(fault.to_string().contains("not the one that the draw names"), "{fault}");
 }
 
 #[test]
 fn a_commitment_that_is_not_the_one_noted_is_refused() {
     let draw = saved(&sale()).draw;
     assert!(BatchesCheck::new(&draw, Some(draw.commitment)).is_ok());
-    assert!(matches!(
-        BatchesCheck::new(&draw, Some(Digest::ZERO)),
-        Err(Fault::Draw { .. })
-    ));
-    let other_way = PublicDraw {
-        algorithm: "by hand".to_owned(),
-        ..draw
-    };
-    assert!(matches!(
-        BatchesCheck::new(&other_way, None),
-        Err(Fault::Draw { .. })
-    ));
+    assert!(matches!(BatchesCheck::new(&draw, Some(Digest::ZERO)), Err(Fault::Draw { .. })));
+    let other_way = PublicDraw { algorithm: "by hand".to_owned(), ..draw };
+    assert!(matches!(BatchesCheck::new(&other_way, None), Err(Fault::Draw { .. })));
 }
 
 #[test]
@@ -289,9 +221,7 @@ fn the_public_draw_has_the_names_of_the_contract() {
     for name in ["algorithm", "commitment", "chainLength", "batches"] {
         assert!(draw.get(name).is_some(), "{name}");
     }
-    for name in [
-        "index", "start", "end", "size", "before", "root", "reveal", "beacon", "seed", "closedAt",
-    ] {
+    for name in ["index", "start", "end", "size", "before", "root", "reveal", "beacon", "seed", "closedAt"] {
         assert!(draw["batches"][0].get(name).is_some(), "{name}");
     }
 }
@@ -315,18 +245,12 @@ fn pages_of_the_draw_go_on_where_the_one_before_ended() {
         line.close_batch();
     }
     let first = PublicDraw::page(&line.state, 0).unwrap();
-    assert_eq!(
-        (first.batches.len(), first.next),
-        (MAX_BATCHES_A_PAGE, Some(1_000))
-    );
+    assert_eq!((first.batches.len(), first.next), (MAX_BATCHES_A_PAGE, Some(1_000)));
     let second = PublicDraw::page(&line.state, 1_000).unwrap();
     assert_eq!((second.batches.len(), second.next), (1, None));
     assert_eq!(PublicDraw::page(&line.state, 9_999).unwrap().batches, []);
     let mut check = BatchesCheck::new(&first, None).unwrap();
-    assert_eq!(
-        check.page(&first).and_then(|()| check.page(&second)),
-        Ok(())
-    );
+    assert_eq!(check.page(&first).and_then(|()| check.page(&second)), Ok(()));
     assert_eq!((check.batches(), check.places()), (1_001, 1_001));
 }
 

@@ -105,8 +105,6 @@ async fn crowd(desk: &impl Desk, requests: &[AdmitRequest], now: Timestamp) -> u
 }
 
 async fn standing_crowd(desk: &impl Desk, log: &impl Log, rate: u32, cap: u32) -> Vec<AdmitRequest> {
-    join_all((0..CROWD).map(|number| async move {
-        request(number, stand(desk, log, &user(number)).await, rate, cap)
-    }))
-    .await
+    join_all((0..CROWD).map(|number| async move { request(number, stand(desk, log, &user(number)).await, rate, cap) }))
+        .await
 }

@@ -54,8 +54,15 @@ async fn all(log: &impl Log, topic: &Topic, lane: u16) -> Vec<Entry> {
 pub async fn a_topic_has_a_lane_at_least_and_a_line_keeps_its_lanes<L: Log>(open: impl AsyncFn() -> L) {
     let log = open().await;
     let lanes = log.lanes(&line()).await.expect("lanes");
-    let topics =
-        [Topic::Sales, Topic::State(event(1)), Topic::Commands, Topic::Bookings, Topic::Replies, Topic::Seats, Topic::Changes];
+    let topics = [
+        Topic::Sales,
+        Topic::State(event(1)),
+        Topic::Commands,
+        Topic::Bookings,
+        Topic::Replies,
+        Topic::Seats,
+        Topic::Changes,
+    ];
     for topic in topics {
         let lanes = log.lanes(&topic).await.expect("lanes");
         assert!(lanes >= 1, "{topic} has no lane");

@@ -105,9 +105,7 @@ pub async fn a_declined_payment_stays_declined<P: SandboxPayments>(open: impl As
 }
 
 /// "An error means that the outcome is unknown: repeat, or void."
-pub async fn a_payment_that_never_answers_is_an_error_and_may_be_voided<P: SandboxPayments>(
-    open: impl AsyncFn() -> P,
-) {
+pub async fn a_payment_that_never_answers_is_an_error_and_may_be_voided<P: SandboxPayments>(open: impl AsyncFn() -> P) {
     let payments = open().await;
     create(&payments, 1, SandboxOutcome::Timeout).await;
     for _ in 0..2 {

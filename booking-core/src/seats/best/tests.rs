@@ -22,11 +22,7 @@ fn assert_given(hall: &[&str], count: u32, given: &[&str]) {
 
 #[test]
 fn in_an_empty_hall_the_middle_of_the_first_row_is_given() {
-    assert_given(
-        &["-", ".......", "......."],
-        3,
-        &["-", "..###..", "......."],
-    );
+    assert_given(&["-", ".......", "......."], 3, &["-", "..###..", "......."]);
     assert_given(&["-", "......", "......"], 3, &["-", ".###..", "......"]);
 }
 
@@ -37,16 +33,8 @@ fn a_row_further_back_is_given_rather_than_seats_apart() {
 
 #[test]
 fn nobody_is_seated_across_an_aisle() {
-    assert_given(
-        &["....x... ...xx...", "........ ........"],
-        4,
-        &["####x... ...xx...", "........ ........"],
-    );
-    assert_given(
-        &["x...x... ...xx...", "........ ........"],
-        4,
-        &["x...x... ...xx...", "....#### ........"],
-    );
+    assert_given(&["....x... ...xx...", "........ ........"], 4, &["####x... ...xx...", "........ ........"]);
+    assert_given(&["x...x... ...xx...", "........ ........"], 4, &["x...x... ...xx...", "....#### ........"]);
 }
 
 #[test]
@@ -63,11 +51,7 @@ fn a_single_seat_is_left_where_every_block_leaves_one() {
 
 #[test]
 fn where_nobody_can_sit_together_one_row_is_better_than_two() {
-    assert_given(
-        &["..x.xx", "x..x..x", "..xx.x"],
-        4,
-        &["..x.xx", "x##x##x", "..xx.x"],
-    );
+    assert_given(&["..x.xx", "x..x..x", "..xx.x"], 4, &["..x.xx", "x##x##x", "..xx.x"]);
 }
 
 #[test]
@@ -88,21 +72,13 @@ fn rows_one_behind_the_other_are_better_than_fuller_rows_apart() {
 
 #[test]
 fn rows_of_different_sections_are_not_one_behind_the_other() {
-    assert_given(
-        &["-", "...", "-", "...", "..."],
-        5,
-        &["-", "...", "-", "##.", "###"],
-    );
+    assert_given(&["-", "...", "-", "...", "..."], 5, &["-", "...", "-", "##.", "###"]);
 }
 
 #[test]
 fn a_party_is_spread_evenly_over_its_rows() {
     assert_given(&[".....", "....."], 6, &[".###.", ".###."]);
-    assert_given(
-        &["x...x", ".x..x", "....."],
-        10,
-        &["x###x", "#x##x", "####."],
-    );
+    assert_given(&["x...x", ".x..x", "....."], 10, &["x###x", "#x##x", "####."]);
 }
 
 #[test]
@@ -117,14 +93,8 @@ fn the_fullest_rows_are_given_where_no_rows_follow_one_another() {
 #[test]
 fn only_seats_of_the_category_are_given() {
     let hall = ["....", ",,..", ",,,,"];
-    assert_eq!(
-        chosen(&hall, 2, Some("B")).unwrap(),
-        ["....", "##..", ",,,,"]
-    );
-    assert_eq!(
-        chosen(&hall, 3, Some("B")).unwrap(),
-        ["....", ",,..", "###,"]
-    );
+    assert_eq!(chosen(&hall, 2, Some("B")).unwrap(), ["....", "##..", ",,,,"]);
+    assert_eq!(chosen(&hall, 3, Some("B")).unwrap(), ["....", ",,..", "###,"]);
     assert_eq!(chosen(&hall, 7, Some("B")), None);
     assert_eq!(chosen(&hall, 1, Some("C")), None);
 }
@@ -148,18 +118,14 @@ fn in_a_row_too_long_to_weigh_everything_the_longest_groups_are_given() {
     let hall = Hall::new(&[&row]);
     let seats = best_available(&hall.map, &hall.taken, 100, None).unwrap();
     assert_eq!(seats.len(), 100);
-    let groups = seats
-        .iter()
-        .filter(|seat| !seats.contains(&SeatIndex(seat.0 - 1)))
-        .count();
+    let groups = seats.iter().filter(|seat| !seats.contains(&SeatIndex(seat.0 - 1))).count();
     assert_eq!(groups, 34);
 }
 
 /// Whether some row has `count` free seats of the category side by side.
 fn can_sit_together(hall: &Hall, count: usize, category: Option<&str>) -> bool {
     let free = |seat: SeatIndex| {
-        !hall.taken.contains(seat)
-            && category.is_none_or(|only| *hall.map.seat(seat).unwrap().category == *only)
+        !hall.taken.contains(seat) && category.is_none_or(|only| *hall.map.seat(seat).unwrap().category == *only)
     };
     hall.map.sections().iter().any(|section| {
         section.rows.clone().any(|row| {
@@ -168,27 +134,21 @@ fn can_sit_together(hall: &Hall, count: usize, category: Option<&str>) -> bool {
                 return row.iter().filter(|seat| free(**seat)).count() >= count;
             }
             row.windows(count).any(|seats| {
-                seats.iter().all(|seat| free(*seat))
-                    && seats[1..].iter().all(|seat| hall.map.is_joined(*seat))
+                seats.iter().all(|seat| free(*seat)) && seats[1..].iter().all(|seat| hall.map.is_joined(*seat))
             })
         })
     })
 }
 
 fn rows_of(hall: &Hall, seats: &[SeatIndex]) -> Vec<usize> {
-    let mut rows: Vec<usize> = seats
-        .iter()
-        .map(|seat| hall.map.row_of(*seat).unwrap())
-        .collect();
+    let mut rows: Vec<usize> = seats.iter().map(|seat| hall.map.row_of(*seat).unwrap()).collect();
     rows.dedup();
     rows
 }
 
 fn are_together(hall: &Hall, seats: &[SeatIndex]) -> bool {
     let rows = rows_of(hall, seats);
-    let side_by_side = seats
-        .windows(2)
-        .all(|w| w[1].0 == w[0].0 + 1 && hall.map.is_joined(w[1]));
+    let side_by_side = seats.windows(2).all(|w| w[1].0 == w[0].0 + 1 && hall.map.is_joined(w[1]));
     rows.len() == 1 && (side_by_side || hall.map.section_of(rows[0]).unwrap().general_admission)
 }
 

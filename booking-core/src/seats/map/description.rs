@@ -9,8 +9,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    Category, MAX_CATEGORIES, MAX_COORDINATE, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MAX_SEAT_ID_CHARS,
-    MAX_SEATS, Seat, SeatId, SeatMap, Section, is_label, joined_in_row,
+    Category, MAX_CATEGORIES, MAX_COORDINATE, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MAX_SEAT_ID_CHARS, MAX_SEATS, Seat,
+    SeatId, SeatMap, Section, is_label, joined_in_row,
 };
 use crate::seats::{SeatIndex, SeatSet};
 
@@ -88,11 +88,7 @@ pub struct InvalidSeatMap {
 
 impl fmt::Display for InvalidSeatMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at.is_empty() {
-            self.problem.fmt(f)
-        } else {
-            write!(f, "{}: {}", self.at, self.problem)
-        }
+        if self.at.is_empty() { self.problem.fmt(f) } else { write!(f, "{}: {}", self.at, self.problem) }
     }
 }
 
@@ -114,9 +110,7 @@ pub enum MapProblem {
     #[error("there are no rows")]
     NoRows,
     /// A text that can't stand on a page or a ticket.
-    #[error(
-        "{what} '{text}' must be 1 to {max} characters, none of control, with no space at the ends"
-    )]
+    #[error("{what} '{text}' must be 1 to {max} characters, none of control, with no space at the ends")]
     BadText {
         /// What it names, such as `name`.
         what: &'static str,
@@ -167,19 +161,12 @@ fn label(what: &'static str, text: &str, max: usize) -> Result<(), MapProblem> {
     if is_label(text, max) {
         Ok(())
     } else {
-        Err(MapProblem::BadText {
-            what,
-            text: text.escape_debug().take(max).collect(),
-            max,
-        })
+        Err(MapProblem::BadText { what, text: text.escape_debug().take(max).collect(), max })
     }
 }
 
 fn twice(what: &'static str, text: &str) -> MapProblem {
-    MapProblem::Twice {
-        what,
-        text: text.to_owned(),
-    }
+    MapProblem::Twice { what, text: text.to_owned() }
 }
 
 fn check_categories(categories: &[Category]) -> Result<HashMap<Arc<str>, u8>, InvalidSeatMap> {
@@ -217,14 +204,12 @@ impl Build {
         let mut numbers = HashSet::new();
         for row in &section.rows {
             let at = || format!("section '{}', row '{}'", section.name, row.name);
-            label("row name", &row.name, MAX_NAME_CHARS)
-                .map_err(|p| p.at(format!("section '{}'", section.name)))?;
+            label("row name", &row.name, MAX_NAME_CHARS).map_err(|p| p.at(format!("section '{}'", section.name)))?;
             if row.seats.is_empty() {
                 return Err(MapProblem::NoSeats.at(at()));
             }
             for seat in &row.seats {
-                self.add_seat(section, &row.name, seat)
-                    .map_err(|problem| problem.at(at()))?;
+                self.add_seat(section, &row.name, seat).map_err(|problem| problem.at(at()))?;
                 // Two seats that read the same would be two people with one seat on their tickets.
                 if !section.general_admission && !numbers.insert((&row.name, &seat.number)) {
                     return Err(twice("seat number", &seat.number).at(at()));
@@ -249,10 +234,8 @@ impl Build {
         label("seat id", &seat.seat_id, MAX_SEAT_ID_CHARS)?;
         label("seat number", &seat.number, MAX_NUMBER_CHARS)?;
         let Some((category, position)) = self.positions.get_key_value(&seat.category) else {
-            let (seat, category) = (
-                seat.seat_id.to_string(),
-                seat.category.escape_debug().take(MAX_NAME_CHARS).collect(),
-            );
+            let (seat, category) =
+                (seat.seat_id.to_string(), seat.category.escape_debug().take(MAX_NAME_CHARS).collect());
             return Err(MapProblem::UnknownCategory { seat, category });
         };
         let (x, y) = match (seat.x, seat.y) {
@@ -263,20 +246,14 @@ impl Build {
         if !(x.abs() <= MAX_COORDINATE && y.abs() <= MAX_COORDINATE) {
             return Err(MapProblem::BadPoint(seat.seat_id.to_string()));
         }
-        let index =
-            u32::try_from(self.map.seats.len()).expect("a map has no more than MAX_SEATS seats");
+        let index = u32::try_from(self.map.seats.len()).expect("a map has no more than MAX_SEATS seats");
         let seat_id = SeatId(seat.seat_id.clone());
-        if self
-            .map
-            .by_id
-            .insert(seat_id.clone(), SeatIndex(index))
-            .is_some()
-        {
+        if self.map.by_id.insert(seat_id.clone(), SeatIndex(index)).is_some() {
             return Err(twice("seat id", &seat.seat_id));
         }
         self.map.category_of.push(*position);
-        let row_index = u32::try_from(self.map.rows.len())
-            .expect("a row has a seat, so there are no more rows than seats");
+        let row_index =
+            u32::try_from(self.map.rows.len()).expect("a row has a seat, so there are no more rows than seats");
         self.map.row_of.push(row_index);
         self.map.seats.push(Seat {
             seat_id,
@@ -294,23 +271,11 @@ impl Build {
     fn close_row(&mut self, row: &RowDescription, general_admission: bool) {
         let last = self.map.seats.len();
         let first = last - row.seats.len();
-        let points: Vec<_> = self.map.seats[first..last]
-            .iter()
-            .map(|seat| (seat.x, seat.y))
-            .collect();
-        let seats: Vec<SeatIndex> = (0_u32..)
-            .map(SeatIndex)
-            .skip(first)
-            .take(row.seats.len())
-            .collect();
+        let points: Vec<_> = self.map.seats[first..last].iter().map(|seat| (seat.x, seat.y)).collect();
+        let seats: Vec<SeatIndex> = (0_u32..).map(SeatIndex).skip(first).take(row.seats.len()).collect();
         let joined = joined_in_row(&points);
         self.map.joined.extend(
-            seats
-                .iter()
-                .skip(1)
-                .zip(joined)
-                .filter(|(_, joined)| *joined || general_admission)
-                .map(|(seat, _)| *seat),
+            seats.iter().skip(1).zip(joined).filter(|(_, joined)| *joined || general_admission).map(|(seat, _)| *seat),
         );
         self.map.rows.push(seats);
         self.map.row_names.push(row.name.clone());
@@ -321,16 +286,9 @@ impl TryFrom<Description> for SeatMap {
     type Error = InvalidSeatMap;
 
     fn try_from(described: Description) -> Result<Self, InvalidSeatMap> {
-        let Description {
-            categories,
-            sections,
-        } = described;
+        let Description { categories, sections } = described;
         let positions = check_categories(&categories)?;
-        let count = sections
-            .iter()
-            .flat_map(|section| &section.rows)
-            .map(|row| row.seats.len())
-            .sum();
+        let count = sections.iter().flat_map(|section| &section.rows).map(|row| row.seats.len()).sum();
         if count == 0 {
             return Err(MapProblem::NoSeats.of_map());
         }
@@ -382,10 +340,7 @@ impl From<SeatMap> for Description {
             rows: section.rows.clone().map(row).collect(),
         };
         let sections = map.sections.iter().map(section).collect();
-        Self {
-            categories: map.categories,
-            sections,
-        }
+        Self { categories: map.categories, sections }
     }
 }
 

@@ -65,10 +65,7 @@ fn each_row_of_a_choice_is_judged_by_itself() {
 #[test]
 fn general_admission_knows_no_orphans() {
     let hall = Hall::new(&["=", "x.....x"]);
-    assert_eq!(
-        orphans(&hall.map, &hall.taken, &marked(&["=", "x.##..x"])),
-        []
-    );
+    assert_eq!(orphans(&hall.map, &hall.taken, &marked(&["=", "x.##..x"])), []);
 }
 
 #[test]
@@ -76,22 +73,8 @@ fn seats_that_are_taken_or_unknown_are_passed_over() {
     let hall = Hall::new(&["x....."]);
     let beyond = SeatIndex(6);
     assert_eq!(orphans(&hall.map, &hall.taken, &[]), []);
-    assert_eq!(
-        orphans(
-            &hall.map,
-            &hall.taken,
-            &[SeatIndex(0), beyond, SeatIndex(u32::MAX)]
-        ),
-        []
-    );
-    assert_eq!(
-        orphans(
-            &hall.map,
-            &hall.taken,
-            &[SeatIndex(0), SeatIndex(2), SeatIndex(2)]
-        ),
-        [SeatIndex(1)]
-    );
+    assert_eq!(orphans(&hall.map, &hall.taken, &[SeatIndex(0), beyond, SeatIndex(u32::MAX)]), []);
+    assert_eq!(orphans(&hall.map, &hall.taken, &[SeatIndex(0), SeatIndex(2), SeatIndex(2)]), [SeatIndex(1)]);
 }
 
 /// The rule in its plainest form, by trying everything.
@@ -109,18 +92,14 @@ mod plainly {
             .filter(|seat| !used(*seat) && joined(hall, *seat) && joined(hall, seat + 1))
             .filter(|seat| used(seat - 1) && used(seat + 1))
             .map(SeatIndex)
-            .filter(|seat| {
-                chosen.contains(SeatIndex(seat.0 - 1)) || chosen.contains(SeatIndex(seat.0 + 1))
-            })
+            .filter(|seat| chosen.contains(SeatIndex(seat.0 - 1)) || chosen.contains(SeatIndex(seat.0 + 1)))
             .collect()
     }
 
     fn groups(hall: &Hall, chosen: &SeatSet) -> usize {
         chosen
             .iter()
-            .filter(|seat| {
-                seat.0 == 0 || !joined(hall, seat.0) || !chosen.contains(SeatIndex(seat.0 - 1))
-            })
+            .filter(|seat| seat.0 == 0 || !joined(hall, seat.0) || !chosen.contains(SeatIndex(seat.0 - 1)))
             .count()
     }
 
@@ -132,22 +111,14 @@ mod plainly {
             .filter(|seat| !hall.taken.contains(*seat) && categories.contains(&category(*seat)))
             .collect();
         let mut others = (0_u32..1 << open.len()).map(|bits| {
-            open.iter()
-                .enumerate()
-                .filter(|(n, _)| bits >> n & 1 == 1)
-                .map(|(_, seat)| *seat)
-                .collect::<SeatSet>()
+            open.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, seat)| *seat).collect::<SeatSet>()
         });
         let another = others.any(|other| {
             other.count() == chosen.count()
                 && groups(hall, &other) <= groups(hall, chosen)
                 && left_alone(hall, &other).is_empty()
         });
-        if another {
-            left_alone(hall, chosen)
-        } else {
-            Vec::new()
-        }
+        if another { left_alone(hall, chosen) } else { Vec::new() }
     }
 }
 

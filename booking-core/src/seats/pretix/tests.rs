@@ -67,30 +67,12 @@ fn zones_become_sections_and_positions_add_up() {
     let seats: Vec<_> = map
         .seats()
         .iter()
-        .map(|s| {
-            (
-                s.seat_id.as_str(),
-                &*s.section,
-                &*s.row,
-                &*s.number,
-                &*s.category,
-                s.x,
-                s.y,
-            )
-        })
+        .map(|s| (s.seat_id.as_str(), &*s.section, &*s.row, &*s.number, &*s.category, s.x, s.y))
         .collect();
     assert_eq!(
         seats,
         [
-            (
-                "e4c1a0f6-0a64-4d5c-9f3b-6f0c1b1f4a11",
-                "Parterre",
-                "1",
-                "1",
-                "Wheelchair",
-                110.0,
-                70.5
-            ),
+            ("e4c1a0f6-0a64-4d5c-9f3b-6f0c1b1f4a11", "Parterre", "1", "1", "Wheelchair", 110.0, 70.5),
             ("P-1-2", "Parterre", "1", "2", "Stalls", 135.0, 70.5),
             ("P-1-3", "Parterre", "1", "3", "Stalls", 195.0, 70.75),
             ("P-2-1", "Parterre", "2", "1", "Stalls", 100.0, 90.0),
@@ -104,11 +86,7 @@ fn zones_become_sections_and_positions_add_up() {
 #[test]
 fn colours_that_a_map_can_not_use_are_replaced() {
     let map = parse(&theatre()).unwrap();
-    let colors: Vec<&str> = map
-        .categories()
-        .iter()
-        .map(|category| &*category.color)
-        .collect();
+    let colors: Vec<&str> = map.categories().iter().map(|category| &*category.color).collect();
     assert_eq!(colors, ["#7f4a91", "#33aa77", COLORS[2]]);
 }
 
@@ -123,13 +101,7 @@ fn zones_of_one_name_are_told_apart() {
     let mut plan = theatre();
     plan["zones"][2]["name"] = json!("Parterre");
     let map = parse(&plan).unwrap();
-    assert_eq!(
-        map.sections()
-            .iter()
-            .map(|section| &*section.name)
-            .collect::<Vec<_>>(),
-        ["Parterre", "Parterre (2)"]
-    );
+    assert_eq!(map.sections().iter().map(|section| &*section.name).collect::<Vec<_>>(), ["Parterre", "Parterre (2)"]);
 }
 
 #[test]
@@ -137,71 +109,23 @@ fn a_wrong_plan_is_refused_with_the_place_and_the_reason() {
     for (pointer, value, reason) in [
         ("", json!([]), "the plan must be an object"),
         ("/zones", json!({}), "the plan: 'zones' must be a list"),
-        (
-            "/categories",
-            json!(null),
-            "the plan: 'categories' must be a list",
-        ),
-        (
-            "/categories/1",
-            json!("Circle"),
-            "category 2 must be an object",
-        ),
-        (
-            "/categories/1/name",
-            json!(null),
-            "category 2: 'name' must be text",
-        ),
-        (
-            "/zones/0/rows",
-            json!(null),
-            "zone 1: 'rows' must be a list",
-        ),
-        (
-            "/zones/0/position",
-            json!({ "x": 1 }),
-            "zone 1: 'position' must be an object with the numbers x and y",
-        ),
-        (
-            "/zones/0/rows/1/seats",
-            json!(null),
-            "zone 1, row 2: 'seats' must be a list",
-        ),
-        (
-            "/zones/0/rows/0/seats/2",
-            json!(3),
-            "zone 1, row 1, seat 3 must be an object",
-        ),
-        (
-            "/zones/0/rows/0/seats/2/seat_guid",
-            json!(""),
-            "zone 1, row 1, seat 3: 'seat_guid' must be text",
-        ),
-        (
-            "/zones/0/rows/0/seats/2/category",
-            json!([]),
-            "zone 1, row 1, seat 3: 'category' must be text",
-        ),
-        (
-            "/zones/0/rows/0/seats/2/position",
-            json!(null),
-            "zone 1, row 1, seat 3: 'position' must be",
-        ),
-        (
-            "/zones/0/rows/0/seats/2/position",
-            json!({ "x": "1", "y": 2 }),
-            "zone 1, row 1, seat 3: 'position' must be",
-        ),
+        ("/categories", json!(null), "the plan: 'categories' must be a list"),
+        ("/categories/1", json!("Circle"), "category 2 must be an object"),
+        ("/categories/1/name", json!(null), "category 2: 'name' must be text"),
+        ("/zones/0/rows", json!(null), "zone 1: 'rows' must be a list"),
+        ("/zones/0/position", json!({ "x": 1 }), "zone 1: 'position' must be an object with the numbers x and y"),
+        ("/zones/0/rows/1/seats", json!(null), "zone 1, row 2: 'seats' must be a list"),
+        ("/zones/0/rows/0/seats/2", json!(3), "zone 1, row 1, seat 3 must be an object"),
+        ("/zones/0/rows/0/seats/2/seat_guid", json!(""), "zone 1, row 1, seat 3: 'seat_guid' must be text"),
+        ("/zones/0/rows/0/seats/2/category", json!([]), "zone 1, row 1, seat 3: 'category' must be text"),
+        ("/zones/0/rows/0/seats/2/position", json!(null), "zone 1, row 1, seat 3: 'position' must be"),
+        ("/zones/0/rows/0/seats/2/position", json!({ "x": "1", "y": 2 }), "zone 1, row 1, seat 3: 'position' must be"),
         (
             "/zones/0/rows/0/seats/2/seat_guid",
             json!("P-1-2"),
             "section 'Parterre', row '1': seat id 'P-1-2' appears twice",
         ),
-        (
-            "/zones/0/rows/0/seats/2/seat_guid",
-            json!("x".repeat(65)),
-            "section 'Parterre', row '1': seat id 'xxx",
-        ),
+        ("/zones/0/rows/0/seats/2/seat_guid", json!("x".repeat(65)), "section 'Parterre', row '1': seat id 'xxx"),
         (
             "/zones/0/rows/0/seats/2/category",
             json!("Box"),
@@ -217,11 +141,5 @@ fn a_wrong_plan_is_refused_with_the_place_and_the_reason() {
 #[test]
 fn a_problem_of_the_map_can_be_told_from_one_of_the_plan() {
     let error = parse(&with("/zones", json!([]))).unwrap_err();
-    assert_eq!(
-        error,
-        InvalidPretixPlan::SeatMap(InvalidSeatMap {
-            at: String::new(),
-            problem: MapProblem::NoSeats
-        })
-    );
+    assert_eq!(error, InvalidPretixPlan::SeatMap(InvalidSeatMap { at: String::new(), problem: MapProblem::NoSeats }));
 }

@@ -19,18 +19,13 @@ fn used_ids(text: &str) -> BTreeSet<String> {
             // In a template: "room-" ~ key ~ "-title".
             let tail = rest.trim_start().strip_prefix('~').map(|rest| {
                 let part = rest.split(')').next().unwrap_or_default();
-                part.rsplit_once("~ \"")
-                    .and_then(|(_, end)| end.split_once('"'))
-                    .map_or("", |(end, _)| end)
+                part.rsplit_once("~ \"").and_then(|(_, end)| end.split_once('"')).map_or("", |(end, _)| end)
             });
             found.insert(tail.map_or_else(|| id.to_owned(), |tail| format!("{id}*{tail}")));
         } else if let Some(literal) = argument.strip_prefix('`') {
             let (id, _) = literal.split_once('`').expect("a string ends");
             let (head, tail) = id.split_once("${").expect("a template has a part");
-            found.insert(format!(
-                "{head}*{}",
-                tail.split_once('}').expect("a part ends").1
-            ));
+            found.insert(format!("{head}*{}", tail.split_once('}').expect("a part ends").1));
         }
     }
     found
@@ -38,9 +33,7 @@ fn used_ids(text: &str) -> BTreeSet<String> {
 
 fn matches(pattern: &str, id: &str) -> bool {
     match pattern.split_once('*') {
-        Some((head, tail)) => {
-            id.len() > head.len() + tail.len() && id.starts_with(head) && id.ends_with(tail)
-        }
+        Some((head, tail)) => id.len() > head.len() + tail.len() && id.starts_with(head) && id.ends_with(tail),
         None => pattern == id,
     }
 }
@@ -62,20 +55,10 @@ fn every_message_used_exists_and_every_message_is_used() {
             used.insert(id, name.clone());
         }
     }
-    assert!(
-        used.len() > 150,
-        "the reader of ids finds too few: {}",
-        used.len()
-    );
+    assert!(used.len() > 150, "the reader of ids finds too few: {}", used.len());
 
-    let missing: Vec<_> = used
-        .iter()
-        .filter(|(id, _)| !ids.iter().any(|known| matches(id, known)))
-        .collect();
-    let unused: Vec<_> = ids
-        .iter()
-        .filter(|id| !used.keys().any(|pattern| matches(pattern, id)))
-        .collect();
+    let missing: Vec<_> = used.iter().filter(|(id, _)| !ids.iter().any(|known| matches(id, known))).collect();
+    let unused: Vec<_> = ids.iter().filter(|id| !used.keys().any(|pattern| matches(pattern, id))).collect();
     assert!(missing.is_empty(), "no such messages: {missing:?}");
     assert!(unused.is_empty(), "messages nobody uses: {unused:?}");
 }
@@ -87,47 +70,22 @@ fn a_page_hands_its_scripts_every_message_that_they_use() {
         (
             "event",
             &["common", "room", "seats", "checkout", "tickets"],
-            &[
-                "event.js",
-                "room.js",
-                "seats.js",
-                "seat-list.js",
-                "checkout.js",
-                "tickets.js",
-                "format.js",
-                "api.js",
-            ],
+            &["event.js", "room.js", "seats.js", "seat-list.js", "checkout.js", "tickets.js", "format.js", "api.js"],
         ),
         ("draw", &["common", "draw"], &["draw.js", "api.js"]),
-        (
-            "operator",
-            &["common", "operator"],
-            &["operator.js", "controls.js", "audit.js", "api.js"],
-        ),
+        ("operator", &["common", "operator"], &["operator.js", "controls.js", "audit.js", "api.js"]),
     ];
     for (page, prefixes, scripts) in pages {
-        let template = sources.templates[&format!("{page}.html")]
-            .text()
-            .expect("text");
-        let list = prefixes
-            .iter()
-            .map(|prefix| format!("\"{prefix}\""))
-            .collect::<Vec<_>>()
-            .join(", ");
-        assert!(
-            template.contains(&format!("messages({list})|tojson")),
-            "{page}.html hands out other messages"
-        );
+        let template = sources.templates[&format!("{page}.html")].text().expect("text");
+        let list = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect::<Vec<_>>().join(", ");
+        assert!(template.contains(&format!("messages({list})|tojson")), "{page}.html hands out other messages");
 
         let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
         let handed = serde_json::to_value(english.patterns(&prefixes)).expect("a map of texts");
         let handed: Vec<&String> = handed.as_object().expect("a map").keys().collect();
         for script in scripts {
             for id in used_ids(&sources.statics[*script].text().expect("text")) {
-                assert!(
-                    handed.iter().any(|known| matches(&id, known)),
-                    "{page}: {script} uses {id}"
-                );
+                assert!(handed.iter().any(|known| matches(&id, known)), "{page}: {script} uses {id}");
             }
         }
     }
@@ -136,12 +94,8 @@ fn a_page_hands_its_scripts_every_message_that_they_use() {
 #[test]
 fn scripts_get_patterns_as_written_over_all_their_lines() {
     let (_, english) = english();
-    let patterns =
-        serde_json::to_value(english.patterns(&["common".to_owned()])).expect("a map of texts");
+    let patterns = serde_json::to_value(english.patterns(&["common".to_owned()])).expect("a map of texts");
 
-    assert_eq!(
-        patterns["common-minutes"],
-        "{ $n ->\n[one] 1 minute\n*[other] { $n } minutes\n}"
-    );
+    assert_eq!(patterns["common-minutes"], "{ $n ->\n[one] 1 minute\n*[other] { $n } minutes\n}");
     assert_eq!(patterns.get("room-join"), None);
 }

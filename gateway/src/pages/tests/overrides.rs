@@ -31,81 +31,48 @@ fn load_error(files: &[(&str, &str)]) -> String {
 #[test]
 fn a_file_of_the_overrides_folder_wins_and_a_catalogue_may_be_partial() {
     let folder = folder(&[
-        (
-            "templates/problem.html",
-            "<p>{{ t('site-name') }}: {{ title }}</p>",
-        ),
+        ("templates/problem.html", "<p>{{ t('site-name') }}: {{ title }}</p>"),
         ("static/base.css", "body{}"),
         ("static/logo.png", "png"),
         ("locales/en.ftl", "site-name = Box office\n"),
-        (
-            "locales/de.ftl",
-            "browse-title = Veranstaltungen\nroom-join = Los\n",
-        ),
+        ("locales/de.ftl", "browse-title = Veranstaltungen\nroom-join = Los\n"),
     ]);
     let pages = Pages::load(Some(&folder), "en").expect("the overrides load");
     fs::remove_dir_all(folder).expect("the folder goes");
 
-    let problem = pages
-        .render(Page::Problem, "en", json!({"title": "No"}))
-        .expect("the page renders");
+    let problem = pages.render(Page::Problem, "en", json!({"title": "No"})).expect("the page renders");
     assert_eq!(problem, "<p>Box office: No</p>");
-    assert_eq!(
-        &pages.asset("base.css").expect("the override").bytes[..],
-        b"body{}"
-    );
-    assert_eq!(
-        pages.asset("logo.png").expect("the addition").content_type,
-        "image/png"
-    );
+    assert_eq!(&pages.asset("base.css").expect("the override").bytes[..], b"body{}");
+    assert_eq!(pages.asset("logo.png").expect("the addition").content_type, "image/png");
 
     assert_eq!(pages.choose_language(Some("de-CH, en;q=0.5")), "de");
-    let german = pages
-        .render(Page::Browse, "de", json!({"events": []}))
-        .expect("the page renders");
+    let german = pages.render(Page::Browse, "de", json!({"events": []})).expect("the page renders");
     assert!(german.contains("<html lang=\"de\">"));
     assert!(german.contains("Veranstaltungen · Box office"));
     assert!(german.contains("No events are on sale"));
-    let event = pages
-        .render(Page::Event, "de", event_page(&sale("lobby"), &Value::Null))
-        .expect("the page renders");
+    let event = pages.render(Page::Event, "de", event_page(&sale("lobby"), &Value::Null)).expect("the page renders");
     assert!(event.contains(r#""room-join": "Los""#));
 }
 
 #[test]
 fn a_broken_override_is_refused_with_its_file_and_line() {
     let template = load_error(&[("templates/problem.html", "<p>\n{% if %}</p>")]);
-    assert!(
-        template.contains("templates/problem.html, line 2: "),
-        "{template}"
-    );
+    assert!(template.contains("templates/problem.html, line 2: "), "{template}");
 
     let include = load_error(&[("templates/event.html", "\n\n{% include 'nowhere.html' %}")]);
-    assert!(
-        include.contains("templates/event.html, line 3: "),
-        "{include}"
-    );
+    assert!(include.contains("templates/event.html, line 3: "), "{include}");
 
     let asset = load_error(&[("templates/browse.html", "{{ asset('nothing.css') }}")]);
     assert!(asset.contains("templates/browse.html, line 1: "), "{asset}");
 
-    let locale = load_error(&[(
-        "locales/fr.ftl",
-        "browse-title = Spectacles\nroom-join = { $n ->\n",
-    )]);
+    let locale = load_error(&[("locales/fr.ftl", "browse-title = Spectacles\nroom-join = { $n ->\n")]);
     assert!(locale.contains("locales/fr.ftl, line "), "{locale}");
 
     let name = load_error(&[("locales/not a tag.ftl", "a = b\n")]);
-    assert!(
-        name.contains("not a tag.ftl: a catalogue's name must be a language tag"),
-        "{name}"
-    );
+    assert!(name.contains("not a tag.ftl: a catalogue's name must be a language tag"), "{name}");
 
     let quoted = load_error(&[("static/a\"b.css", "")]);
-    assert!(
-        quoted.contains("a\"b.css: a static file's name"),
-        "{quoted}"
-    );
+    assert!(quoted.contains("a\"b.css: a static file's name"), "{quoted}");
 
     let kind = load_error(&[("static/setup.exe", "")]);
     assert!(kind.contains("setup.exe: no content type"), "{kind}");
@@ -114,8 +81,5 @@ fn a_broken_override_is_refused_with_its_file_and_line() {
 #[test]
 fn a_default_language_without_a_catalogue_is_refused() {
     assert!(matches!(Pages::load(None, "ja"), Err(Error::NoCatalogue(tag)) if tag == "ja"));
-    assert!(
-        Pages::load(Some(Path::new("/nonexistent")), "en-GB").is_ok(),
-        "no folder is no override"
-    );
+    assert!(Pages::load(Some(Path::new("/nonexistent")), "en-GB").is_ok(), "no folder is no override");
 }

@@ -75,7 +75,8 @@ impl Books {
         let live = self.admissions.values().filter(alive).filter(|admission| admission.user == *user).count();
         let of_place = self.admissions.values().filter(|admission| admission.place == request.place).count();
         if live > 1 || of_place > 1 || self.places.get(user) != Some(&request.place) {
-            let what = format!("{user} has {live} live admissions, {of_place} of them by the place {:?}", request.place);
+            let what =
+                format!("{user} has {live} live admissions, {of_place} of them by the place {:?}", request.place);
             self.break_rule(7, what);
         }
     }

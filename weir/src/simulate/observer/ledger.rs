@@ -6,11 +6,7 @@ use booking_core::{
     booking::{Booking, BookingState, PaymentStatus, PaymentStep},
     id::{BookingId, TransactionId},
     message::Wanted,
-    ports::{
-        catalog::CatalogReader as _,
-        ledger::LedgerReader as _,
-        payments::Payments as _,
-    },
+    ports::{catalog::CatalogReader as _, ledger::LedgerReader as _, payments::Payments as _},
     seats::SeatIndex,
 };
 
@@ -101,7 +97,10 @@ impl Books {
             });
             if !stands {
                 let row = row.map(|row| (row.state, row.seats.clone()));
-                lost = Some(format!("{id} was told to hold {:?} until {}, the ledger has {row:?}", held.seats, held.expires_at));
+                lost = Some(format!(
+                    "{id} was told to hold {:?} until {}, the ledger has {row:?}",
+                    held.seats, held.expires_at
+                ));
             }
         }
         if let Some(what) = lost {
@@ -156,7 +155,8 @@ impl Books {
                 None => last.is_none(),
             };
             if !balanced {
-                broken = Some(format!("{transaction} for {id} is {status:?} at the provider, the trail ends with {last:?}"));
+                broken =
+                    Some(format!("{transaction} for {id} is {status:?} at the provider, the trail ends with {last:?}"));
             }
         }
         for (id, booking) in self.rows(stores) {

@@ -166,7 +166,9 @@ impl Line {
         if of_real == own && settings == own_settings && real.owner() == self.owner {
             return Ok(());
         }
-        let what = format!("the fold has {of_real:?} {settings:?}, the records that follow one another say {own:?} {own_settings:?}");
+        let what = format!(
+            "the fold has {of_real:?} {settings:?}, the records that follow one another say {own:?} {own_settings:?}"
+        );
         Err(Broken { invariant: 10, what })
     }
 
@@ -197,7 +199,11 @@ impl Line {
     pub(super) fn rank(&self, place: Place) -> Option<u64> {
         let lane = usize::from(place.lane);
         let batch = self.batches.iter().find(|batch| {
-            batch.start.get(lane).zip(batch.end.get(lane)).is_some_and(|(start, end)| (*start..*end).contains(&place.offset))
+            batch
+                .start
+                .get(lane)
+                .zip(batch.end.get(lane))
+                .is_some_and(|(start, end)| (*start..*end).contains(&place.offset))
         })?;
         let earlier: u64 = (0..lane).map(|lane| batch.end[lane] - batch.start[lane]).sum();
         rank_of(batch, earlier + place.offset - batch.start[lane])

@@ -6,7 +6,12 @@ use booking_core::{
     desk::Ended,
     digest::Digest,
     id::UserId,
-    line::{Place, entry::JoinRecord, place::{PlaceState, PlaceView}, state::CLOCK_TOLERANCE_MS},
+    line::{
+        Place,
+        entry::JoinRecord,
+        place::{PlaceState, PlaceView},
+        state::CLOCK_TOLERANCE_MS,
+    },
     ports::log::{Log as _, Topic},
 };
 
@@ -32,9 +37,8 @@ impl Books {
     }
 
     fn may_be_replaced(&self, place: Place) -> bool {
-        match self.over.get(&place) {
-            Some(why) => return *why == Ended::GivenUp,
-            None => {}
+        if let Some(why) = self.over.get(&place) {
+            return *why == Ended::GivenUp;
         }
         if let Some(admission) = self.admissions.values().find(|admission| admission.place == place) {
             return admission.until <= self.desk_time.max(self.now.plus_millis(CLOCKS_DIFFER_MS));

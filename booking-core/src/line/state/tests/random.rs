@@ -41,16 +41,12 @@ fn happen(line: &mut TestLine, what: &Happening) {
             }
         }
         Happening::Later(ms) => line.now += i64::from(*ms),
-        Happening::Rate(rate_per_minute) => line.say(StateKind::RateSet {
-            rate_per_minute: *rate_per_minute,
-        }),
+        Happening::Rate(rate_per_minute) => line.say(StateKind::RateSet { rate_per_minute: *rate_per_minute }),
         Happening::Pause(true) => line.say(StateKind::Paused),
         Happening::Pause(false) => line.say(StateKind::Resumed),
         Happening::SoldOut(true) => line.say(StateKind::SoldOut),
         Happening::SoldOut(false) => line.say(StateKind::Reopened),
-        Happening::TakeOver => line.say(StateKind::Owned {
-            owner: format!("keeper-{}", line.state.epoch() + 1),
-        }),
+        Happening::TakeOver => line.say(StateKind::Owned { owner: format!("keeper-{}", line.state.epoch() + 1) }),
     }
 }
 

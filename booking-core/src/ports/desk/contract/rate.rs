@@ -49,7 +49,9 @@ pub async fn a_session_that_is_finished_makes_room_at_once<D: Desk, L: Log>(open
 pub async fn admissions_at_one_moment_are_one_seconds_worth<D: Desk, L: Log>(open: impl AsyncFn() -> (D, L)) {
     let (desk, log) = open().await;
     let mut from = 0;
-    for (per_minute, burst, now) in [(1, 1, 0), (59, 1, 200_000), (60, 1, 400_000), (600, 10, 600_000), (3_000, 50, 800_000)] {
+    for (per_minute, burst, now) in
+        [(1, 1, 0), (59, 1, 200_000), (60, 1, 400_000), (600, 10, 600_000), (3_000, 50, 800_000)]
+    {
         let requests = join_all((from..from + 60).map(|number| {
             let (desk, log) = (&desk, &log);
             async move { request(number, stand(desk, log, &user(number)).await, per_minute, 1_000) }

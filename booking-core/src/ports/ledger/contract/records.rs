@@ -215,7 +215,10 @@ pub async fn a_payment_is_unsettled_until_it_has_an_end<L: Ledger>(open: impl As
     let ends = [PaymentStep::Declined, PaymentStep::Captured, PaymentStep::Voided];
     let goes_on = [PaymentStep::Authorised, PaymentStep::VoidDue];
     for (number, step) in (1..).zip(ends.into_iter().chain(goes_on)) {
-        ledger.record_payment(&act(number, number, PaymentStep::Asked, 20 - 2 * i64::from(number))).await.expect("recorded");
+        ledger
+            .record_payment(&act(number, number, PaymentStep::Asked, 20 - 2 * i64::from(number)))
+            .await
+            .expect("recorded");
         ledger.record_payment(&act(number, number, step, 30)).await.expect("recorded");
     }
     // The same booking with another payment, and the same payment for another booking, end by themselves.

@@ -27,7 +27,10 @@ pub async fn a_confirmation_books_all_its_seats<L: Ledger>(open: impl AsyncFn() 
     let applied = ledger.confirm(&[payment(1)], at(5)).await.expect("a confirmation");
     assert_eq!(applied.seats.len(), 1);
     assert_eq!(applied.seats[0].version, 2);
-    assert_eq!(applied.seats[0].changes.iter().copied().collect::<std::collections::BTreeMap<_, _>>(), all_are(SeatStatus::Booked, &[1, 2]));
+    assert_eq!(
+        applied.seats[0].changes.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        all_are(SeatStatus::Booked, &[1, 2])
+    );
     let (Confirmed::Confirmed(confirmed), _) = only(applied) else { panic!("a live hold is confirmed") };
     let expected = crate::booking::Booking {
         state: BookingState::Confirmed,

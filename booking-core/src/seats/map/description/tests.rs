@@ -40,11 +40,7 @@ fn with(pointer: &str, value: Value) -> Value {
 #[test]
 fn seats_are_numbered_in_the_order_of_the_description_and_found_by_their_id() {
     let map = read(hall()).unwrap();
-    let ids: Vec<&str> = map
-        .seats()
-        .iter()
-        .map(|seat| seat.seat_id.as_str())
-        .collect();
+    let ids: Vec<&str> = map.seats().iter().map(|seat| seat.seat_id.as_str()).collect();
     assert_eq!(ids, ["A-1", "A-2", "A-3", "B-1", "B-2", "F-1", "F-2"]);
     for (index, seat) in (0..).map(SeatIndex).zip(map.seats()) {
         assert_eq!(map.index_of(&seat.seat_id), Some(index));
@@ -78,116 +74,36 @@ fn a_wrong_map_is_refused_with_the_place_and_the_reason() {
     let row = "section 'Stalls', row 'A': ";
     for (pointer, value, reason) in [
         ("/sections", json!([]), "there are no seats".to_owned()),
-        (
-            "/sections/0/rows",
-            json!([]),
-            "section 'Stalls': there are no rows".to_owned(),
-        ),
-        (
-            "/sections/0/rows/1/seats",
-            json!([]),
-            "section 'Stalls', row 'B': there are no seats".to_owned(),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/seatId",
-            json!("A-1"),
-            format!("{row}seat id 'A-1' appears twice"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/number",
-            json!("1"),
-            format!("{row}seat number '1' appears twice"),
-        ),
+        ("/sections/0/rows", json!([]), "section 'Stalls': there are no rows".to_owned()),
+        ("/sections/0/rows/1/seats", json!([]), "section 'Stalls', row 'B': there are no seats".to_owned()),
+        ("/sections/0/rows/0/seats/1/seatId", json!("A-1"), format!("{row}seat id 'A-1' appears twice")),
+        ("/sections/0/rows/0/seats/1/number", json!("1"), format!("{row}seat number '1' appears twice")),
         (
             "/sections/1/rows/0/seats/1/seatId",
             json!("A-1"),
             "section 'Floor', row 'Floor': seat id 'A-1' appears twice".to_owned(),
         ),
-        (
-            "/sections/0/rows/0/seats/1/seatId",
-            json!(""),
-            format!("{row}seat id '' must be 1 to 64 characters"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/seatId",
-            json!("A\u{0}"),
-            format!("{row}seat id 'A\\0' must be"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/seatId",
-            json!(" A-2"),
-            format!("{row}seat id ' A-2' must be"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/seatId",
-            json!("é".repeat(65)),
-            format!("{row}seat id 'éé"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/number",
-            json!(""),
-            format!("{row}seat number '' must be"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/number",
-            json!(1.5),
-            "a seat number, as text or as a whole number".to_owned(),
-        ),
+        ("/sections/0/rows/0/seats/1/seatId", json!(""), format!("{row}seat id '' must be 1 to 64 characters")),
+        ("/sections/0/rows/0/seats/1/seatId", json!("A\u{0}"), format!("{row}seat id 'A\\0' must be")),
+        ("/sections/0/rows/0/seats/1/seatId", json!(" A-2"), format!("{row}seat id ' A-2' must be")),
+        ("/sections/0/rows/0/seats/1/seatId", json!("é".repeat(65)), format!("{row}seat id 'éé")),
+        ("/sections/0/rows/0/seats/1/number", json!(""), format!("{row}seat number '' must be")),
+        ("/sections/0/rows/0/seats/1/number", json!(1.5), "a seat number, as text or as a whole number".to_owned()),
         (
             "/sections/0/rows/0/seats/1/category",
             json!("VIP"),
             format!("{row}seat 'A-2' has category 'VIP', which is not among"),
         ),
-        (
-            "/sections/0/rows/0/seats/1/x",
-            json!(1_000_000.5),
-            format!("{row}seat 'A-2' has an x or y beyond"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/y",
-            json!(-1e300),
-            format!("{row}seat 'A-2' has an x or y beyond"),
-        ),
-        (
-            "/sections/0/rows/0/seats/1/y",
-            json!(null),
-            format!("{row}seat 'A-2' has no x and y"),
-        ),
-        (
-            "/sections/0/rows/0/name",
-            json!(""),
-            "section 'Stalls': row name '' must be 1 to 100 characters".to_owned(),
-        ),
-        (
-            "/sections/0/name",
-            json!("x".repeat(101)),
-            "section name 'xxx".to_owned(),
-        ),
-        (
-            "/sections/1/name",
-            json!("Stalls"),
-            "section 'Stalls' appears twice".to_owned(),
-        ),
-        (
-            "/categories/1/name",
-            json!("Stalls"),
-            "category 'Stalls' appears twice".to_owned(),
-        ),
-        (
-            "/categories/1/name",
-            json!(""),
-            "category '' must be".to_owned(),
-        ),
-        (
-            "/categories/1/color",
-            json!("blue"),
-            "category 'Standing': color 'blue' must be".to_owned(),
-        ),
-        (
-            "/categories/1/color",
-            json!("#12345g"),
-            "category 'Standing': color '#12345g' must be".to_owned(),
-        ),
+        ("/sections/0/rows/0/seats/1/x", json!(1_000_000.5), format!("{row}seat 'A-2' has an x or y beyond")),
+        ("/sections/0/rows/0/seats/1/y", json!(-1e300), format!("{row}seat 'A-2' has an x or y beyond")),
+        ("/sections/0/rows/0/seats/1/y", json!(null), format!("{row}seat 'A-2' has no x and y")),
+        ("/sections/0/rows/0/name", json!(""), "section 'Stalls': row name '' must be 1 to 100 characters".to_owned()),
+        ("/sections/0/name", json!("x".repeat(101)), "section name 'xxx".to_owned()),
+        ("/sections/1/name", json!("Stalls"), "section 'Stalls' appears twice".to_owned()),
+        ("/categories/1/name", json!("Stalls"), "category 'Stalls' appears twice".to_owned()),
+        ("/categories/1/name", json!(""), "category '' must be".to_owned()),
+        ("/categories/1/color", json!("blue"), "category 'Standing': color 'blue' must be".to_owned()),
+        ("/categories/1/color", json!("#12345g"), "category 'Standing': color '#12345g' must be".to_owned()),
         (
             "/sections/0/rows/0/seats/1",
             json!({ "seatId": "A-2", "number": "2", "categroy": "Stalls" }),
@@ -203,15 +119,9 @@ fn a_wrong_map_is_refused_with_the_place_and_the_reason() {
 fn a_problem_can_be_told_from_others_and_names_its_place() {
     let described: Description =
         serde_json::from_value(with("/sections/0/rows/0/seats/1/seatId", json!("A-1"))).unwrap();
-    let problem = MapProblem::Twice {
-        what: "seat id",
-        text: "A-1".into(),
-    };
+    let problem = MapProblem::Twice { what: "seat id", text: "A-1".into() };
     let at = "section 'Stalls', row 'A'".to_owned();
-    assert_eq!(
-        SeatMap::try_from(described),
-        Err(InvalidSeatMap { at, problem })
-    );
+    assert_eq!(SeatMap::try_from(described), Err(InvalidSeatMap { at, problem }));
 }
 
 /// A description of `rows` rows of `seats` seats each.
@@ -228,27 +138,14 @@ fn of_size(rows: usize, seats: usize) -> Description {
             })
             .collect(),
     };
-    let categories = vec![Category {
-        name: "A".into(),
-        color: "#000000".into(),
-    }];
+    let categories = vec![Category { name: "A".into(), color: "#000000".into() }];
     let rows = (0..rows).map(row).collect();
-    Description {
-        categories,
-        sections: vec![SectionDescription {
-            name: "S".into(),
-            general_admission: false,
-            rows,
-        }],
-    }
+    Description { categories, sections: vec![SectionDescription { name: "S".into(), general_admission: false, rows }] }
 }
 
 #[test]
 fn two_hundred_thousand_seats_are_a_map_and_one_more_is_not() {
-    assert_eq!(
-        SeatMap::try_from(of_size(2_000, 100)).unwrap().len(),
-        MAX_SEATS
-    );
+    assert_eq!(SeatMap::try_from(of_size(2_000, 100)).unwrap().len(), MAX_SEATS);
     let error = SeatMap::try_from(of_size(1, MAX_SEATS + 1)).unwrap_err();
     assert_eq!(error.problem, MapProblem::TooManySeats);
 }
@@ -256,17 +153,11 @@ fn two_hundred_thousand_seats_are_a_map_and_one_more_is_not() {
 #[test]
 fn a_hundred_categories_are_enough() {
     let mut described = of_size(1, 1);
-    let category = |n: u32| Category {
-        name: format!("B{n}").into(),
-        color: "#000000".into(),
-    };
+    let category = |n: u32| Category { name: format!("B{n}").into(), color: "#000000".into() };
     described.categories.extend((0..99).map(category));
     assert!(SeatMap::try_from(described.clone()).is_ok());
     described.categories.extend((99..400).map(category));
-    assert_eq!(
-        SeatMap::try_from(described).unwrap_err().problem,
-        MapProblem::TooManyCategories
-    );
+    assert_eq!(SeatMap::try_from(described).unwrap_err().problem, MapProblem::TooManyCategories);
 }
 
 #[test]
@@ -292,9 +183,7 @@ fn a_gap_of_more_than_1_9_of_the_rows_median_is_an_aisle() {
 #[test]
 fn the_last_seat_of_a_row_is_no_neighbour_of_the_first_of_the_next() {
     let map = read(hall()).unwrap();
-    let joined: Vec<u32> = (0..7)
-        .filter(|seat| map.is_joined(SeatIndex(*seat)))
-        .collect();
+    let joined: Vec<u32> = (0..7).filter(|seat| map.is_joined(SeatIndex(*seat))).collect();
     assert_eq!(joined, [1, 2, 4, 6]);
 }
 

@@ -1,0 +1,130 @@
+//! Measures a built `weir` against what the machine allows, and prints a table whose rows pass or fail.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, ValueEnum};
+
+mod backlog;
+mod bare;
+mod client;
+mod joins;
+mod load;
+mod polls;
+mod process;
+mod rate_change;
+mod sale;
+mod stage;
+mod start;
+mod streams;
+mod table;
+
+use table::Row;
+
+/// Measures Weir against what this machine allows. Status 1 if a figure is outside its limit.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Cli {
+    /// What to measure
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+
+    /// The executable to measure. Without it: the `weir` beside this executable
+    #[arg(long, value_name = "PATH")]
+    weir: Option<PathBuf>,
+
+    /// How long one slice of load lasts
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+
+    /// Where data folders are made and removed again; its disk is the one that is measured. Without it: the system's
+    /// temporary folder
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Everything below
+    All,
+    /// Personal polls against a bare server
+    Polls,
+    /// Joins against what a bare server and bare appends allow together
+    Joins,
+    /// Holds and confirmations a second from a backlog
+    Backlog,
+    /// Memory of an idle process and of an idle stream
+    Streams,
+    /// Start to ready
+    Start,
+    /// From an operator's change of the rate to every screen
+    RateChange,
+    /// A whole sale of 100,000 visitors
+    Sale,
+    /// The bare server itself; the others start it
+    #[value(hide = true)]
+    Bare,
+}
+
+/// How everything is measured.
+#[derive(Debug, Clone)]
+struct Options {
+    /// The executable.
+    weir: PathBuf,
+    /// How long one slice of load lasts.
+    slice: Duration,
+    /// Where data folders are made.
+    folder: PathBuf,
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    if cli.what == What::Bare {
+        bare::run().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let weir = match cli.weir {
+        Some(weir) => weir,
+        None => std::env::current_exe()?.parent().unwrap_or(Path::new("")).join("weir"),
+    };
+    ensure!(weir.is_file(), "{} is not there; build it: cargo build --release -p weir", weir.display());
+    let options = Options {
+        weir: std::path::absolute(weir).context("the executable's path")?,
+        slice: Duration::from_secs(cli.seconds),
+        folder: cli.folder.unwrap_or_else(std::env::temp_dir),
+    };
+    table::head();
+    let mut passed = true;
+    for what in [What::Start, What::Polls, What::Joins, What::Backlog, What::Streams, What::RateChange, What::Sale] {
+        if cli.what != What::All && cli.what != what {
+            continue;
+        }
+        for row in measure(what, &options).await.with_context(|| format!("measuring {what:?}"))? {
+            passed &= row.passes();
+            table::print(&row);
+        }
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn measure(what: What, options: &Options) -> Result<Vec<Row>> {
+    match what {
+        What::Polls => polls::measure(options).await,
+        What::Joins => joins::measure(options).await,
+        What::Backlog => backlog::measure(options).await,
+        What::Streams => streams::measure(options).await,
+        What::Start => start::measure(options).await,
+        What::RateChange => rate_change::measure(options).await,
+        What::Sale => sale::measure(options).await,
+        What::All | What::Bare => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,72 @@
+//! What a simulated visitor writes down, for the check afterwards.
+
+use booking_core::{digest::Digest, time::Timestamp};
+
+use crate::api::answers::PlaceView;
+
+/// How a visit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// With tickets.
+    Booked,
+    /// Not there when called.
+    NoShow,
+    /// Left by their own choice: while waiting, with seats held, or after a declined payment.
+    Left,
+    /// The sale ended, or no seats were left, before they had any.
+    SoldOut,
+    /// The place lapsed twice.
+    Lapsed,
+    /// An answer that the contract does not have, or nothing but refusals.
+    Failed,
+}
+
+/// What a visitor wrote down, for the check afterwards.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Their entry in the draw.
+    pub(super) entry: Option<Digest>,
+    /// Batch, index and rank as shown.
+    pub(super) drawn: Option<(u32, u64, u64)>,
+    /// The lowest position shown.
+    position: Option<u64>,
+    /// Whether a position shown was higher than one before.
+    pub(super) position_rose: bool,
+    /// Whether entry, batch, index or rank changed once they were shown.
+    pub(super) place_changed: bool,
+    /// When the desk admitted them, and until when their session was surely alive.
+    pub(super) admitted: Option<(Timestamp, Timestamp)>,
+    /// The seats on their tickets.
+    pub(super) tickets: Vec<String>,
+    /// How long joining took, in microseconds.
+    pub(super) join_us: Option<u32>,
+    /// How long each try to reserve took, in microseconds.
+    pub(super) reserve_us: Vec<u32>,
+    /// How often seats they wanted were taken.
+    pub(super) conflicts: u32,
+    /// How often their payment was declined.
+    pub(super) declined: u32,
+}
+
+impl Notes {
+    /// Takes in a place view: what was shown once must stay, and a position must never rise.
+    pub(super) fn read(&mut self, view: &PlaceView) {
+        self.place_changed |= self.entry.is_some_and(|entry| entry != view.entry);
+        self.entry = Some(view.entry);
+        if let (Some(batch), Some(index), Some(rank)) = (view.batch, view.index, view.rank) {
+            self.place_changed |= self.drawn.is_some_and(|drawn| drawn != (batch, index, rank));
+            self.drawn = Some((batch, index, rank));
+        }
+        if let Some(position) = view.position {
+            self.position_rose |= self.position.is_some_and(|lowest| position > lowest);
+            self.position = Some(self.position.map_or(position, |lowest| lowest.min(position)));
+        }
+    }
+
+    /// The session ended no sooner than `at`, when what ended it was sent.
+    pub(super) fn session_alive_until(&mut self, at: Timestamp) {
+        if let Some((_, until)) = &mut self.admitted {
+            *until = (*until).min(at);
+        }
+    }
+}
