@@ -116,8 +116,10 @@ pub struct PlaceView {
     pub position: Option<u64>,
     /// How many are to be called before it.
     pub ahead: Option<u64>,
-    /// When it was taken.
-    pub joined: Timestamp,
+    /// How many have joined this line, about.
+    pub joined: u64,
+    /// When the place was taken.
+    pub joined_at: Timestamp,
     /// How long it may take; `None` where that is not known.
     pub eta: Option<Eta>,
     /// The window that is open, or the one to come after a lapse.
@@ -155,7 +157,8 @@ pub fn view(state: &LineState, facts: &PlaceFacts, now: Timestamp) -> PlaceView 
         rank,
         position: rank.map(|rank| (rank + 1).saturating_sub(state.served()).max(1)),
         ahead,
-        joined: facts.joined_at,
+        joined: facts.crowd.max(state.drawn()),
+        joined_at: facts.joined_at,
         eta,
         turn,
         may_rejoin: may_rejoin(state, rank, facts.presence, now),

@@ -36,8 +36,10 @@ pub(crate) fn json(view: &PlaceView, token: &str) -> Bytes {
     out.optional(view.position);
     out.raw(",\"ahead\":");
     out.optional(view.ahead);
-    out.raw(",\"joined\":\"");
-    out.time(view.joined);
+    out.raw(",\"joined\":");
+    out.number(view.joined);
+    out.raw(",\"joinedAt\":\"");
+    out.time(view.joined_at);
     out.raw("\",\"eta\":");
     out.eta(view.eta);
     out.raw(",\"turn\":");
@@ -223,7 +225,8 @@ mod tests {
             rank: some(5),
             position: some(7),
             ahead: some(11),
-            joined: time(13),
+            joined: 20_000,
+            joined_at: time(13),
             eta: some(1).map(|low_seconds| Eta { low_seconds, high_seconds: 0 }),
             turn: some(1).map(|_| TurnView { opens_at: time(17), closes_at: time(19), last: seed % 2 == 0 }),
             may_rejoin: seed % 2 == 1,

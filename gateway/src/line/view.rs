@@ -24,9 +24,11 @@ pub(crate) struct PlaceView {
     position: Option<u64>,
     /// How many are to be called before.
     ahead: Option<u64>,
+    /// How many have joined this line, about.
+    joined: u64,
     /// When the place was taken.
     #[schema(format = DateTime)]
-    joined: String,
+    joined_at: String,
     /// How long it may take.
     eta: Option<Eta>,
     /// The window that is open, or the one to come after a lapse.
