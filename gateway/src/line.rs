@@ -1,6 +1,9 @@
 //! The line's calls: joining, polling, streaming, claiming, leaving, and the public record of the draw.
 
-use booking_core::{id::EventId, line::place_token::{InvalidPlaceToken, PlaceToken}};
+use booking_core::{
+    id::EventId,
+    line::place_token::{InvalidPlaceToken, PlaceToken},
+};
 use bytes::Bytes;
 use http::HeaderMap;
 

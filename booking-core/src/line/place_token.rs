@@ -59,8 +59,8 @@ impl OpenedToken<'_> {
     ///
     /// # Errors
     /// If its texts are not the ids that every genuine token holds.
-    pub fn to_token(&self) -> Result<PlaceToken, InvalidPlaceToken> {
-        let &Self { event, user, place, entry, joined_at, rank } = self;
+    pub fn to_token(self) -> Result<PlaceToken, InvalidPlaceToken> {
+        let Self { event, user, place, entry, joined_at, rank } = self;
         let event = event.parse().map_err(|_| InvalidPlaceToken::Malformed)?;
         let user = user.parse().map_err(|_| InvalidPlaceToken::Malformed)?;
         Ok(PlaceToken { event, user, place, entry, joined_at, rank })

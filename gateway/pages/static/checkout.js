@@ -59,7 +59,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
         paymentDetails: { paymentMethod: "sandbox", transactionId, amount },
       };
       const { data } = await call("POST", "/v1/bookings/confirm", { body, headers: admission(), attempts: 3 });
-      const paid = { totalAmount: amount, currency: booking.currency, seats: booking.seats, ...data };
+      const paid = { totalAmount: amount, currency: booking.currency, seatDetails: booking.seatDetails, ...data };
       booking = undefined;
       transaction = undefined;
       onPaid(paid);
@@ -126,7 +126,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
       warned = false;
       notice("");
       $("checkout-seats").replaceChildren(
-        ...held.seats.map((seat) =>
+        ...held.seatDetails.map((seat) =>
           make(
             "tr",
             {},

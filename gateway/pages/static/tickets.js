@@ -9,7 +9,7 @@ $("tickets-print").addEventListener("click", () => window.print());
 /** Shows them. */
 export function drawTickets(booking) {
   const tickets = booking.tickets ?? [];
-  const bySeat = new Map((booking.seats ?? []).map((seat) => [seat.seatId, seat]));
+  const bySeat = new Map((booking.seatDetails ?? []).map((seat) => [seat.seatId, seat]));
   setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
   setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));
   $("tickets-list").replaceChildren(

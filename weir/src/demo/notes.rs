@@ -70,3 +70,39 @@ impl Notes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(rank: u64, position: u64) -> PlaceView {
+        serde_json::from_value(json!({
+            "placeToken": "token", "entry": "07".repeat(32), "state": "waiting", "batch": 0, "index": 3,
+            "rank": rank, "position": position, "ahead": position, "turn": null, "pollAfterMs": 1_500,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_position_that_falls_is_fine_and_one_that_rises_is_noted_for_good() {
+        let mut notes = Notes::default();
+        for position in [9, 9, 4] {
+            notes.read(&view(8, position));
+        }
+        assert!(!notes.position_rose && !notes.place_changed);
+        for position in [5, 3] {
+            notes.read(&view(8, position));
+        }
+        assert!(notes.position_rose);
+    }
+
+    #[test]
+    fn a_rank_that_changes_once_it_was_shown_is_noted() {
+        let mut notes = Notes::default();
+        notes.read(&view(8, 9));
+        notes.read(&view(7, 8));
+        assert!(notes.place_changed);
+    }
+}

@@ -36,6 +36,8 @@ pub(super) struct Weather {
     pub(super) doubles: u32,
     /// An append seems to fail and happens later.
     pub(super) late: u32,
+    /// A keeper is kept waiting with a decision in its hands, of a thousand of them.
+    pub(super) stalls: u32,
     /// A worker's clock jumps, of a thousand of its steps.
     pub(super) jumps: u32,
 }
@@ -49,6 +51,7 @@ impl Weather {
             waits: dice.pick(&[0, 2, 8]),
             doubles: dice.pick(&[0, 5, 30]),
             late: dice.pick(&[0, 2, 10]),
+            stalls: dice.pick(&[0, 10, 50]),
             jumps: dice.pick(&[0, 0, 1, 4]),
         }
     }
@@ -132,6 +135,14 @@ impl Fate {
             return Err(failure(port));
         }
         Ok(())
+    }
+
+    /// Before a keeper's decision goes to the log: by the time that it does, another may keep the line.
+    pub(super) async fn stall(&self) {
+        let Heavens { clock, dice, weather, .. } = &self.heavens;
+        if self.heavens.strikes(weather.stalls) {
+            clock.sleep(dice.range(500..=LONGEST_ZOMBIE_MS)).await;
+        }
     }
 
     /// Runs `step` until it ends, or until it is struck: `None`, and the part is to be dropped.

@@ -112,6 +112,9 @@ impl Log for Ports {
 
     async fn append(&self, topic: &Topic, lane: Lane, payload: Bytes) -> PortResult<u64> {
         let heavens = self.fate.heavens();
+        if matches!(topic, Topic::State(_)) {
+            self.fate.stall().await;
+        }
         if heavens.strikes(heavens.weather.late) {
             let delay = heavens.dice.range(1..=8_000);
             self.observer.send_late((delay, topic.clone(), lane, payload));

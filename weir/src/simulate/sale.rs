@@ -39,7 +39,7 @@ impl Sale {
             opens_at,
             closes_at: opens_at.plus_millis(dice.range(40_000..=120_000)),
             rate_per_minute: dice.pick(&[20, 59, 60, 90, 200, 600, 1_200]),
-            max_active: dice.count(2..=30),
+            max_active: if dice.chance(600) { dice.count(2..=30) } else { dice.count(30..=120) },
             turn_seconds: dice.count(5..=12),
             session_seconds: dice.count(30..=60),
             hold_seconds: dice.count(10..=25),

@@ -7,7 +7,7 @@ use booking_core::{
     booking::{Booking, BookingState, booking_id},
     digest::Digest,
     id::{TransactionId, UserId},
-    line::place::PlaceState,
+    line::place::{PlaceState, TurnView},
     message::{self, BookingAct, Outcome, Refusal, Wanted},
     money::Money,
     ports::{
@@ -15,6 +15,7 @@ use booking_core::{
         payments::{SandboxOutcome, SandboxPayments as _},
     },
     seats::SeatId,
+    time::Timestamp,
 };
 
 use super::{
@@ -47,6 +48,35 @@ struct Visitor {
     tries: u32,
 }
 
+/// What a visitor makes of being called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Comes at once.
+    Prompt,
+    /// Comes when the turn is almost over, with all the others who do.
+    Late,
+    /// Comes in the second turn.
+    MissesFirst,
+    /// Comes when both are over.
+    Oversleeps,
+    NeverComes,
+}
+
+impl Manner {
+    fn lets_pass(self, turn: Option<TurnView>, has_lapsed: bool, now: Timestamp) -> bool {
+        match self {
+            Self::Prompt => false,
+            Self::Late => turn.is_some_and(|turn| turn.closes_at.millis_since(now) > LAST_MOMENT_MS),
+            Self::MissesFirst => turn.is_some_and(|turn| !turn.last),
+            Self::Oversleeps => !has_lapsed,
+            Self::NeverComes => true,
+        }
+    }
+}
+
+/// When the late ones come, in milliseconds before their turn is over.
+const LAST_MOMENT_MS: i64 = 3_000;
+
 /// Visits the sale once.
 pub(super) async fn visit(scene: Rc<Scene>, user: UserId, device: u32) {
     let gateway = scene.heavens.dice.pick(&scene.gateways);
@@ -69,6 +99,16 @@ impl Visitor {
     async fn wait(&self, least_ms: i64, most_ms: i64) {
         let Heavens { clock, dice, .. } = &self.scene.heavens;
         clock.sleep(dice.range(least_ms..=most_ms)).await;
+    }
+
+    fn manner(&self) -> Manner {
+        match self.scene.heavens.dice.range(0..=99) {
+            0..12 => Manner::NeverComes,
+            12..20 => Manner::MissesFirst,
+            20..25 => Manner::Oversleeps,
+            25..50 => Manner::Late,
+            _ => Manner::Prompt,
+        }
     }
 
     async fn arrive(&self) {
@@ -108,9 +148,9 @@ impl Visitor {
 
     /// Waits at a place. True: there is nothing more to come for.
     async fn stand(&mut self, token: Token) -> bool {
-        let never_comes = self.chance(120);
-        let misses_first = self.chance(80);
+        let manner = self.manner();
         let gives_up = self.chance(50);
+        let mut lapsed = 0;
         for _ in 0..400 {
             let moved = self.wander();
             let polled = self.gateway.poll(&token, moved).await;
@@ -122,7 +162,7 @@ impl Visitor {
             self.scene.observer.shown(token.place, &view, before);
             self.position = view.position.map(|position| (token.place, position));
             match view.state {
-                PlaceState::Called if never_comes || misses_first && view.turn.is_some_and(|turn| !turn.last) => {}
+                PlaceState::Called if manner.lets_pass(view.turn, lapsed > 0, self.gateway.now()) => {}
                 PlaceState::Called | PlaceState::Admitted => match self.gateway.claim(&token).await {
                     Ok(admission) => return self.shop(&token, admission).await,
                     Err(Refused::Over) => return false,
@@ -135,7 +175,13 @@ impl Visitor {
                         return self.shop(&token, admission).await;
                     }
                 }
-                PlaceState::Lapsed if view.turn.is_none() => return false,
+                PlaceState::Lapsed if view.turn.is_none() => {
+                    lapsed += 1;
+                    // Whoever overslept both turns does not believe it at once.
+                    if manner != Manner::Oversleeps || lapsed > 20 {
+                        return false;
+                    }
+                }
                 PlaceState::Left => return false,
                 PlaceState::Ended => return !view.may_rejoin,
                 PlaceState::Waiting if gives_up && self.chance(50) => {

@@ -230,10 +230,16 @@ impl Books {
 
     fn seats_for(&self, row: &Row, now: Timestamp) -> SeatsFor {
         let booking = &row.booking;
-        if booking.has_seats(now) {
+        let is_free = |seat: &SeatIndex| {
+            let owner = self.owner(&booking.event_id, *seat, now);
+            owner.is_none_or(|owner| owner.booking_id == booking.booking_id)
+        };
+        // Also of a hold whose deadline is still to come: a worker whose clock ran ahead may have taken it to be over,
+        // and have given its seats to somebody else.
+        let free = booking.seats.iter().all(is_free);
+        if free && booking.has_seats(now) {
             return SeatsFor::It;
         }
-        let free = booking.seats.iter().all(|seat| self.owner(&booking.event_id, *seat, now).is_none());
         let has = self.seats_of_session(&booking.session, now).max(self.seats_of_user(
             &booking.user_id,
             &booking.event_id,

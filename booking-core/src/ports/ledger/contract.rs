@@ -39,6 +39,7 @@ macro_rules! ledger_contract {
             a_late_confirmation_takes_seats_that_are_still_free
             a_late_confirmation_takes_nothing_from_anybody
             a_late_confirmation_never_exceeds_the_limit_of_seats
+            a_hold_that_was_taken_over_by_a_clock_that_ran_ahead_is_gone
             what_was_given_back_or_cancelled_is_not_confirmed
             late_confirmations_and_claims_at_once_never_share_a_seat
             a_confirmation_that_was_answered_survives_a_restart

@@ -90,11 +90,30 @@ impl Books {
         let since = self.desk_time.plus_millis(-60_000);
         let minute = || self.admissions.values().filter(move |admission| admission.at >= since);
         let highest = minute().map(|admission| admission.rate_per_minute).max().unwrap_or(0);
-        let is_steady = minute().all(|admission| admission.rate_per_minute == highest);
-        let most = highest + if is_steady { highest / 60 } else { highest.div_ceil(60) };
-        let admitted = minute().count();
+        let (admitted, most) = (minute().count(), highest + highest.div_ceil(60));
         if admitted > most as usize {
-            self.break_rule(6, format!("{admitted} admissions within 60 s at a rate of {highest} a minute"));
+            return self.break_rule(6, format!("{admitted} admissions within 60 s at a rate of {highest} a minute"));
+        }
+        self.check_pace(request.rate_per_minute);
+    }
+
+    /// Invariant 6, more exactly, as long as the rate stays: no window of any length that ends now holds more than the
+    /// rate gives in it, and one second's worth (one, where the rate is below one a second).
+    fn check_pace(&mut self, rate: u32) {
+        let mut latest: Vec<_> =
+            self.admissions.values().map(|admission| (admission.at, admission.rate_per_minute)).collect();
+        latest.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let burst_ms = if rate < 60 { 0 } else { 1_000 };
+        for (count, (at, _)) in (1_i64..).zip(latest.iter().take_while(|(_, then)| *then == rate)) {
+            let length_ms = self.desk_time.millis_since(*at);
+            if length_ms > 60_000 {
+                break;
+            }
+            let most = (length_ms + burst_ms) * i64::from(rate) / 60_000 + 1;
+            if count > most.min(i64::from(rate + rate / 60)) {
+                let what = format!("{count} admissions within {length_ms} ms at a rate of {rate} a minute");
+                return self.break_rule(6, what);
+            }
         }
     }
 

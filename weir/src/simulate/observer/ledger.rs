@@ -146,17 +146,19 @@ impl Books {
         for (transaction, id) in &self.payments {
             let status = answer(stores.payments.status(transaction));
             let acts = answer(stores.ledger.payment_acts(id));
-            let last = acts.iter().rfind(|act| act.transaction == *transaction).map(|act| act.step);
+            // Not by the last of them: a finaliser that wakes late may note what it saw after the end.
+            let steps: Vec<_> = acts.iter().filter(|act| act.transaction == *transaction).map(|act| act.step).collect();
             let balanced = match status {
-                Some(PaymentStatus::Captured) => last == Some(PaymentStep::Captured),
+                Some(PaymentStatus::Captured) => steps.contains(&PaymentStep::Captured),
                 Some(PaymentStatus::Authorised) => false,
-                Some(PaymentStatus::Voided) => last == Some(PaymentStep::Voided),
-                Some(PaymentStatus::Declined | PaymentStatus::Created) => last.is_none_or(PaymentStep::is_end),
-                None => last.is_none(),
+                Some(PaymentStatus::Voided) => steps.contains(&PaymentStep::Voided),
+                Some(PaymentStatus::Declined | PaymentStatus::Created) => {
+                    steps.is_empty() || steps.iter().any(|step| step.is_end())
+                }
+                None => steps.is_empty(),
             };
             if !balanced {
-                broken =
-                    Some(format!("{transaction} for {id} is {status:?} at the provider, the trail ends with {last:?}"));
+                broken = Some(format!("{transaction} for {id} is {status:?} at the provider, the trail has {steps:?}"));
             }
         }
         for (id, booking) in self.rows(stores) {
@@ -170,7 +172,9 @@ impl Books {
                 && Some(&taken[0].transaction) == booking.transaction.as_ref()
                 && Some(taken[0].amount) == due;
             if !is_paid {
-                broken = Some(format!("{id} is confirmed and costs {due:?}, the trail has {taken:?}"));
+                let steps: Vec<_> = acts.iter().map(|act| (act.step, act.transaction.as_str())).collect();
+                let by = &booking.transaction;
+                broken = Some(format!("{id} is confirmed by {by:?} and costs {due:?}, the trail has {steps:?}"));
             }
         }
         if let Some(what) = broken {

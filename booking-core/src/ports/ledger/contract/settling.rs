@@ -100,6 +100,17 @@ pub async fn a_late_confirmation_takes_nothing_from_anybody<L: Ledger>(open: imp
     assert_eq!((taken.get(&SeatIndex(1)), taken.get(&SeatIndex(4))), (None, None), "what nobody has is free");
 }
 
+/// A worker's clock may run ahead and be set back: what was decided by it stands.
+pub async fn a_hold_that_was_taken_over_by_a_clock_that_ran_ahead_is_gone<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    must_hold(&ledger, &claim(1, &[1, 2]), at(0)).await;
+    must_hold(&ledger, &later(2, &[2, 3]), at(60_000)).await;
+    assert!(matches!(confirm_now(&ledger, 1, at(30_000)).await, Confirmed::Gone(_)), "invariant 1");
+    must_confirm(&ledger, 2, at(30_001)).await;
+    let owned: Vec<_> = owners(&ledger, at(30_001)).await.into_iter().collect();
+    assert_eq!(owned, [(SeatIndex(2), booking(2)), (SeatIndex(3), booking(2))], "invariants 1 and 2");
+}
+
 /// A hold that ran out counts no more, so that its user may hold as much again; both together would be too much.
 pub async fn a_late_confirmation_never_exceeds_the_limit_of_seats<L: Ledger>(open: impl AsyncFn() -> L) {
     let ledger = open().await;
