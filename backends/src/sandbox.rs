@@ -109,7 +109,8 @@ impl SandboxPayment {
     /// # Errors
     /// [`PortError::Damaged`] where it was taken.
     pub(crate) fn void(&mut self, id: &TransactionId, booking: &BookingId) -> PortResult<()> {
-        if self.booking.as_ref() != Some(booking) {
+        // Nothing was asked yet: whoever asks later, from before the void, must not be given anything.
+        if self.booking.get_or_insert_with(|| booking.clone()) != booking {
             return Ok(());
         }
         match self.status {

@@ -99,11 +99,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
-        let mut books = locked(&self.0);
-        let acts = books.payments.entry(act.booking.clone()).or_default();
-        if !acts.iter().any(|kept| (&kept.transaction, kept.step) == (&act.transaction, act.step)) {
-            acts.push(act.clone());
-        }
+        locked(&self.0).record_payment(act);
         Ok(())
     }
 

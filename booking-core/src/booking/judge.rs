@@ -30,6 +30,8 @@ pub enum SeatsFor {
     It,
     /// Not so.
     Others,
+    /// Not for this payment, whoever has them: it is to be given back, or was.
+    NotForThisPayment,
 }
 
 impl Booking {
@@ -109,6 +111,11 @@ pub fn judge_confirm(
     let event = match seats {
         SeatsFor::It => BookingEvent::PaidInTime,
         SeatsFor::Others => BookingEvent::PaidTooLate,
+        SeatsFor::NotForThisPayment => {
+            let stands = booking.clone();
+            let is_confirmed = stands.state == BookingState::Confirmed;
+            return (if is_confirmed { Confirmed::Confirmed(stands) } else { Confirmed::Gone(stands) }, None);
+        }
     };
     let (_, mut after) = booking.turned(event, now);
     if let Some(confirmed) = after.as_mut().filter(|after| after.state == BookingState::Confirmed) {

@@ -73,7 +73,10 @@ pub trait Ledger: LedgerReader {
     async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>>;
 
     /// Confirms bookings whose payment is authorised. A hold past its deadline is still confirmed while nobody took
-    /// any of its seats, and its session and its user would not have more with it than its claim's `max_seats`.
+    /// any of its seats, and its session and its user would not have more with it than its claim's `max_seats`. A
+    /// payment with a [`PaymentStep::VoidDue`] confirms nothing (invariant 9).
+    ///
+    /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
 
     /// Gives held seats back.
@@ -95,7 +98,10 @@ pub trait Ledger: LedgerReader {
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
 
     /// Adds to the append-only trail of payment acts. The same step of the same booking and transaction twice is one
-    /// row, as it was recorded first.
+    /// row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is
+    /// not recorded: whoever is to give money back records that first, and looks whether it stands (invariant 9).
+    ///
+    /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()>;
 
     /// Up to `max` payments that were asked for at or before `until` and have no end yet, oldest first: the

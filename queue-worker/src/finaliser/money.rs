@@ -36,6 +36,11 @@ pub(super) async fn give_back(
         return Ok(false);
     }
     record(parts, booking, transaction, PaymentStep::VoidDue, now).await?;
+    let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
+    if !acts.iter().any(|act| act.transaction == *transaction && act.step == PaymentStep::VoidDue) {
+        // Another finaliser has confirmed the booking with it a moment ago: it is to be taken, and will be.
+        return Ok(false);
+    }
     parts.payments.void(&booking.booking_id, transaction).await?;
     record(parts, booking, transaction, PaymentStep::Voided, now).await?;
     Ok(true)

@@ -22,6 +22,8 @@ use super::{clockwork::Clockwork, dice::Dice};
 pub(super) const LONGEST_WAIT_MS: i64 = 3_000;
 /// The longest that a call of a worker is kept waiting: what wakes then is a zombie.
 const LONGEST_ZOMBIE_MS: i64 = 15_000;
+/// The longest that a keeper is kept from writing a decision down.
+const LONGEST_STALL_MS: i64 = 5_000;
 
 /// How often what happens, of a thousand calls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +53,7 @@ impl Weather {
             waits: dice.pick(&[0, 2, 8]),
             doubles: dice.pick(&[0, 5, 30]),
             late: dice.pick(&[0, 2, 10]),
-            stalls: dice.pick(&[0, 10, 50]),
+            stalls: dice.pick(&[0, 20, 100]),
             jumps: dice.pick(&[0, 0, 1, 4]),
         }
     }
@@ -141,7 +143,7 @@ impl Fate {
     pub(super) async fn stall(&self) {
         let Heavens { clock, dice, weather, .. } = &self.heavens;
         if self.heavens.strikes(weather.stalls) {
-            clock.sleep(dice.range(500..=LONGEST_ZOMBIE_MS)).await;
+            clock.sleep(dice.range(200..=LONGEST_STALL_MS)).await;
         }
     }
 

@@ -106,8 +106,8 @@ pub(super) async fn live(kind: Kind, ports: Arc<Ports>, lane: u16, steps: Rc<Cel
 pub(super) async fn haunt(kind: Kind, ports: Arc<Ports>, lane: u16, steps: Rc<Cell<u64>>, complain: Complaint) {
     let heavens = ports.fate.heavens().clone();
     while !heavens.is_calm() {
-        let longest_ms = if kind == Kind::Keeper { 12_000 } else { 40_000 };
-        heavens.clock.sleep(heavens.dice.range(2_000..=longest_ms)).await;
+        let longest_ms = if kind == Kind::Keeper { 8_000 } else { 40_000 };
+        heavens.clock.sleep(heavens.dice.range(1_000..=longest_ms)).await;
         if heavens.is_calm() {
             return;
         }

@@ -137,7 +137,11 @@ impl Books {
 
     pub(super) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
         let row = self.rows.get(&ask.booking);
-        let seats = row.map_or(SeatsFor::Others, |row| self.seats_for(row, now));
+        let seats = match row {
+            None => SeatsFor::Others,
+            Some(_) if self.is_given_back(ask) => SeatsFor::NotForThisPayment,
+            Some(row) => self.seats_for(row, now),
+        };
         let max_seats = row.map_or(0, |row| row.max_seats);
         let (answer, after) = judge_confirm(row.map(|row| &row.booking), ask, seats, now);
         self.write_if(after, max_seats, now, touched);
@@ -226,6 +230,23 @@ impl Books {
     fn owner(&self, event: &EventId, seat: SeatIndex, now: Timestamp) -> Option<&Booking> {
         let booking = self.booking(self.halls.get(event)?.seats.get(&seat)?)?;
         booking.has_seats(now).then_some(booking)
+    }
+
+    /// Notes a payment act, unless it was noted before, or would give back what its booking is confirmed with.
+    pub(super) fn record_payment(&mut self, act: &PaymentAct) {
+        let pays = self.booking(&act.booking).is_some_and(|booking| {
+            booking.state == BookingState::Confirmed && booking.transaction.as_ref() == Some(&act.transaction)
+        });
+        let acts = self.payments.entry(act.booking.clone()).or_default();
+        let is_known = acts.iter().any(|kept| (&kept.transaction, kept.step) == (&act.transaction, act.step));
+        if !(is_known || pays && act.step == PaymentStep::VoidDue) {
+            acts.push(act.clone());
+        }
+    }
+
+    fn is_given_back(&self, ask: &ConfirmSeats) -> bool {
+        let acts = self.payments.get(&ask.booking).map_or(&[][..], Vec::as_slice);
+        acts.iter().any(|act| act.transaction == ask.transaction && act.step == PaymentStep::VoidDue)
     }
 
     fn seats_for(&self, row: &Row, now: Timestamp) -> SeatsFor {

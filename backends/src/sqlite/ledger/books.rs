@@ -3,7 +3,7 @@
 //! [`super::load`] reads what the verbs of a group may ask for; they decide here, one after the other, by the shared
 //! rules; [`super::store`] writes what changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use booking_core::{
     booking::{
@@ -11,7 +11,7 @@ use booking_core::{
         SeatChanges, SeatsFor, Standings, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release,
         outbox_kind, seat_status, settles_earlier,
     },
-    id::{BookingId, EventId, SessionId, UserId},
+    id::{BookingId, EventId, SessionId, TransactionId, UserId},
     ports::ledger::Applied,
     seats::{SeatIndex, SeatStatus},
     time::Timestamp,
@@ -58,6 +58,8 @@ pub(super) struct Books {
     of_session: HashMap<SessionId, Vec<BookingId>>,
     pub(super) seats: HashMap<(EventId, SeatIndex), Seat>,
     pub(super) halls: HashMap<EventId, Hall>,
+    /// Payments of bookings to confirm that are to be given back, or were.
+    pub(super) given_back: HashSet<(BookingId, TransactionId)>,
     /// Holds whose deadline had passed when the books were read, oldest first.
     pub(super) due: Vec<BookingId>,
     /// Bookings made or changed, each once, in the order of their first change.
@@ -120,7 +122,12 @@ impl Books {
 
     pub(super) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
         let kept = self.bookings.get(&ask.booking);
-        let seats = kept.map_or(SeatsFor::Others, |kept| self.seats_for(kept, now));
+        let is_given_back = self.given_back.contains(&(ask.booking.clone(), ask.transaction.clone()));
+        let seats = match kept {
+            None => SeatsFor::Others,
+            Some(_) if is_given_back => SeatsFor::NotForThisPayment,
+            Some(kept) => self.seats_for(kept, now),
+        };
         let (answer, after) = judge_confirm(kept.map(|kept| &kept.booking), ask, seats, now);
         self.change(after, now, touched);
         answer

@@ -45,7 +45,26 @@ pub(super) async fn books(connection: &mut SqliteConnection, mut needs: Needs) -
     let owners = seats(connection, &needs, &mut books).await?;
     others(connection, &needs, &owners, &mut books).await?;
     halls(connection, &needs, &mut books).await?;
+    given_back(connection, &needs, &mut books).await?;
     Ok(books)
+}
+
+/// Which payments of the bookings to confirm must not pay for them any more.
+async fn given_back(connection: &mut SqliteConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {
+    if needs.confirms.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT booking_id, transaction_id FROM payment_acts
+         WHERE booking_id IN (SELECT value FROM json_each(?1)) AND step = 'voidDue'",
+    )
+    .bind(to_json(&needs.confirms))
+    .fetch_all(connection)
+    .await?;
+    for (booking, transaction) in rows {
+        books.given_back.insert((from_text(&booking)?, from_text(&transaction)?));
+    }
+    Ok(())
 }
 
 async fn named(connection: &mut SqliteConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {

@@ -37,7 +37,10 @@ async fn payments(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(),
     sqlx::query(
         "INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-         FROM json_each(?1) WHERE true
+         FROM json_each(?1)
+         WHERE value ->> 2 <> 'voidDue' OR NOT EXISTS (
+             SELECT 1 FROM bookings
+             WHERE booking_id = value ->> 0 AND state = 'confirmed' AND transaction_id = value ->> 1)
          ON CONFLICT (booking_id, transaction_id, step) DO NOTHING",
     )
     .bind(to_json(&rows))

@@ -55,6 +55,7 @@ macro_rules! ledger_contract {
             the_audit_trail_is_paged_newest_first_and_has_a_command_once
             payment_acts_are_kept_once_and_in_order
             a_payment_is_unsettled_until_it_has_an_end
+            a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
         }
     };

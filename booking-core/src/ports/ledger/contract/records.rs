@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{claim, confirm_now, must_confirm, must_hold, release_now, shown};
+use super::{claim, confirm_now, must_confirm, must_hold, payment, release_now, shown};
 use crate::{
-    booking::{AuditEntry, ClaimSeats, PaymentAct, PaymentStep, SeatChanges, Totals},
+    booking::{
+        AuditEntry, BookingState, ClaimSeats, ConfirmSeats, Confirmed, PaymentAct, PaymentStep, SeatChanges, Totals,
+    },
     digest::Digest,
     ports::{
         contract::{at, booking, euros, event, session, transaction, user},
@@ -200,6 +202,30 @@ pub async fn payment_acts_are_kept_once_and_in_order<L: Ledger>(open: impl Async
     let ledger = open().await;
     assert_eq!(ledger.payment_acts(&booking(1)).await.expect("the acts"), acts);
     assert_eq!(ledger.payment_acts(&booking(3)).await.expect("the acts"), []);
+}
+
+/// Whichever of two finalisers comes first: the other finds it done, and does not do the opposite (invariant 9).
+pub async fn a_payment_either_confirms_its_booking_or_is_given_back<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    let void_due = |number| PaymentAct {
+        booking: booking(number),
+        transaction: transaction(number),
+        step: PaymentStep::VoidDue,
+        amount: euros(4_500),
+        at: at(1),
+    };
+    for number in [1, 2] {
+        must_hold(&ledger, &claim(number, &[number]), at(0)).await;
+    }
+    ledger.record_payment(&void_due(1)).await.expect("recorded");
+    let Confirmed::Gone(gone) = confirm_now(&ledger, 1, at(2)).await else { panic!("it is to be given back") };
+    assert_eq!((gone.state, gone.transaction), (BookingState::Held, None));
+    let other = ConfirmSeats { transaction: transaction(9), ..payment(1) };
+    let applied = ledger.confirm(&[other], at(3)).await.expect("a confirmation");
+    assert!(matches!(applied.answers[..], [Confirmed::Confirmed(_)]), "another payment may still pay for it");
+    must_confirm(&ledger, 2, at(2)).await;
+    ledger.record_payment(&void_due(2)).await.expect("an answer");
+    assert_eq!(ledger.payment_acts(&booking(2)).await.expect("the acts"), []);
 }
 
 /// "Asked for at or before `until`, and no end yet, oldest first."
