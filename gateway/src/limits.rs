@@ -10,6 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use booking_core::id::UserId;
+use bytes::Bytes;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
@@ -117,10 +118,34 @@ fn keyed(per_minute: NonZeroU32) -> Keyed {
     RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware()
 }
 
+/// Written without `format!`, because a limit too large to be prepared for is met by every request.
 fn left_value(name: &str, per_minute: NonZeroU32, left: u32) -> HeaderValue {
     let used = u64::from(per_minute.get().saturating_sub(left));
     let full_again = (used * WINDOW_SECONDS).div_ceil(per_minute.get().into());
-    HeaderValue::from_str(&format!("\"{name}\";r={left};t={full_again}")).expect("a limit's name is plain ASCII")
+    let mut text = Vec::with_capacity(48);
+    text.push(b'"');
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b"\";r=");
+    push_number(&mut text, left.into());
+    text.extend_from_slice(b";t=");
+    push_number(&mut text, full_again);
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("a limit's name is plain ASCII")
+}
+
+/// Writes `value` in decimal digits.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
+    // The largest number has 20 digits.
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] += u8::try_from(value % 10).expect("a remainder of ten is one digit");
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Every limit of the gateway.

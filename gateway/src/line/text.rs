@@ -9,6 +9,8 @@ use booking_core::{
 };
 use bytes::Bytes;
 
+use crate::limits::push_number;
+
 /// About how long a place view is, in bytes, with room to spare; below the size at which allocating gets slow.
 const VIEW_BYTES: usize = 960;
 
@@ -104,19 +106,8 @@ impl Text {
         }
     }
 
-    fn number(&mut self, mut value: u64) {
-        // The largest number has 20 digits.
-        let mut digits = [b'0'; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = digit(value % 10);
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-        self.0.extend_from_slice(&digits[at..]);
+    fn number(&mut self, value: u64) {
+        push_number(&mut self.0, value);
     }
 
     /// The last `width` digits of `value`, zeros in front.
