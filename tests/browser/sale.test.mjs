@@ -85,8 +85,8 @@ test("the operator sees the sale and pauses it", async () => {
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("Live", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Pause the sale" }).click();
-  await page.getByText("The sale is paused.").waitFor();
+  await page.getByText("The sale is paused.", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Resume the sale" }).click();
-  await page.getByText("The sale goes on.").waitFor();
+  await page.getByText("The sale goes on.", { exact: true }).waitFor();
   assert.deepEqual(await barriers(page), []);
 });
