@@ -112,11 +112,15 @@ impl SqliteDesk {
     async fn decide<T>(
         &self,
         event: &EventId,
-        verb: impl FnOnce(&mut DeskState) -> (T, Option<DeskFact>),
+        verb: impl Fn(&mut DeskState) -> (T, Option<DeskFact>),
     ) -> PortResult<T> {
-        let desk = self.told(event).await?;
-        let reserved = self.0.scribe.queue().reserve()?;
-        let (answer, build_on) = desk.decide(verb, reserved).ok_or_else(lost)?;
+        let (desk, queue) = (self.event(event), self.0.scribe.queue());
+        let mut decided = desk.decide(&verb, queue.reserve()?);
+        if decided.is_none() {
+            self.tell(&desk).await?;
+            decided = desk.decide(&verb, queue.reserve()?);
+        }
+        let (answer, build_on) = decided.ok_or_else(lost)?;
         if let Some(build_on) = build_on {
             desk.wait_for(build_on).await?;
         }
@@ -124,20 +128,16 @@ impl SqliteDesk {
     }
 
     /// As [`Self::decide`], for what changes nothing.
-    async fn look<T>(&self, event: &EventId, look: impl FnOnce(&mut DeskState) -> T) -> PortResult<T> {
-        let desk = self.told(event).await?;
-        let (answer, build_on) = desk.look(look).ok_or_else(lost)?;
+    async fn look<T>(&self, event: &EventId, look: impl Fn(&mut DeskState) -> T) -> PortResult<T> {
+        let desk = self.event(event);
+        let mut looked = desk.look(&look);
+        if looked.is_none() {
+            self.tell(&desk).await?;
+            looked = desk.look(&look);
+        }
+        let (answer, build_on) = looked.ok_or_else(lost)?;
         desk.wait_for(build_on).await?;
         Ok(answer)
-    }
-
-    /// The event's desk, its state in memory.
-    async fn told(&self, event: &EventId) -> PortResult<Arc<EventDesk>> {
-        let desk = self.event(event);
-        if !desk.is_told() {
-            self.tell(&desk).await?;
-        }
-        Ok(desk)
     }
 
     /// Tells the state of an event's desk from the line and the facts.

@@ -50,6 +50,13 @@ struct Progress {
     why: Option<PortError>,
 }
 
+impl Progress {
+    /// Whether everything is on the disk that an answer builds on.
+    fn holds(&self, build_on: BuildOn) -> bool {
+        self.life == build_on.life && self.written >= build_on.facts
+    }
+}
+
 /// What an answer builds on: so many facts of that life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BuildOn {
@@ -145,9 +152,13 @@ impl EventDesk {
 
     /// Waits until everything is on the disk that an answer builds on.
     pub(super) async fn wait_for(&self, build_on: BuildOn) -> PortResult<()> {
+        // Mostly it is so already, and then nobody needs to be told.
+        if self.progress.borrow().holds(build_on) {
+            return Ok(());
+        }
         let mut progress = self.progress.subscribe();
         let settled = progress
-            .wait_for(|progress| progress.life != build_on.life || progress.written >= build_on.facts)
+            .wait_for(|progress| progress.life != build_on.life || progress.holds(build_on))
             .await
             .map_err(|_| unavailable(PORT, "it is closed"))?;
         if settled.life == build_on.life {

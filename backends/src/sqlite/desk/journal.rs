@@ -52,6 +52,10 @@ impl Group for Journal {
     /// A fact builds on those before it.
     const APART: bool = false;
 
+    fn is_one_statement(&self, _: &[Write]) -> bool {
+        true
+    }
+
     async fn write(&mut self, transaction: &mut SqliteConnection, writes: &mut Vec<Write>) -> Result<(), sqlx::Error> {
         // What was decided on a state that is lost can't follow the facts that are there.
         writes.retain(|write| write.desk.is_alive(write.life));

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -12,6 +12,7 @@ use booking_core::ports::{
     PortResult,
     log::{self, Topic},
 };
+use crossbeam_utils::sync::ShardedLock;
 use sqlx::SqliteConnection;
 
 use super::lane::{Lane, Room};
@@ -55,7 +56,8 @@ impl TopicLanes {
 /// All topics.
 pub(super) struct Topics {
     line_lanes: u16,
-    known: RwLock<HashMap<Topic, Arc<TopicLanes>>>,
+    /// Sharded, because every append of every core reads it.
+    known: ShardedLock<HashMap<Topic, Arc<TopicLanes>>>,
     rest: Mutex<Rest>,
 }
 
@@ -74,7 +76,7 @@ impl Topics {
             rest.last_id = rest.last_id.max(row.lane_id);
             rest.on_disk.entry(row.topic).or_default().push((row.lane_id, row.end));
         }
-        Ok(Self { line_lanes: line_lanes.max(1), known: RwLock::default(), rest: Mutex::new(rest) })
+        Ok(Self { line_lanes: line_lanes.max(1), known: ShardedLock::default(), rest: Mutex::new(rest) })
     }
 
     /// The topic, made in memory where it is missing.
@@ -218,6 +220,11 @@ impl Notes {
         let is_first = notes.unwritten.is_empty();
         notes.unwritten.insert((reader.to_owned(), spot), next);
         is_first
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn are_written(&self) -> bool {
+        self.lock().unwritten.is_empty()
     }
 
     /// Writes what is not written yet. Lost with a failed commit: a crash might have lost it too.

@@ -7,7 +7,7 @@ use std::{
 
 use booking_core::ports::{PortError, log::Lane};
 use bytes::Bytes;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{
     segment,
@@ -21,6 +21,8 @@ use crate::sqlite::{
 
 /// The most bytes that all lanes together keep in memory. Beyond it, lanes that nothing is appended to forget theirs.
 const MAX_TAIL_BYTES: usize = 64 << 20;
+/// The most rows of one statement, four values each; SQLite takes 32,766 values.
+const MAX_ROWS: usize = 4_096;
 /// What an act takes beside its payload, in bytes, about.
 const ACT_BYTES: usize = 128;
 
@@ -86,6 +88,12 @@ impl Group for Writer {
     type Act = Act;
     const APART: bool = false;
 
+    fn is_one_statement(&self, acts: &[Act]) -> bool {
+        // An append makes one row at most.
+        let are_stored = acts.iter().filter_map(Act::topic).all(|topic| topic.stored.load(Ordering::Acquire));
+        are_stored && acts.len() <= MAX_ROWS && self.notes.are_written()
+    }
+
     async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
         let mut fresh: Vec<&Arc<TopicLanes>> = Vec::new();
         for topic in acts.iter().filter_map(Act::topic) {
@@ -96,22 +104,25 @@ impl Group for Writer {
         for topic in fresh {
             store(topic, transaction).await?;
         }
+        let mut segments = Vec::new();
         for appends in by_lane(acts) {
             let (lane_id, lane) = &appends.topic.lanes[usize::from(appends.lane)];
             let mut base = lane.end();
             let mut rest = &appends.payloads[..];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(segment::next_count(rest.iter()));
-                sqlx::query("INSERT INTO segments (lane_id, base, count, bytes) VALUES (?1, ?2, ?3, ?4)")
-                    .bind(lane_id)
-                    .bind(to_i64(base))
-                    .bind(to_i64(now.len() as u64))
-                    .bind(segment::encode(now.iter()))
-                    .execute(&mut *transaction)
-                    .await?;
+                segments.push((*lane_id, base, now.len() as u64, segment::encode(now.iter())));
                 base += now.len() as u64;
                 rest = later;
             }
+        }
+        let mut segments = segments.into_iter().peekable();
+        while segments.peek().is_some() {
+            let mut insert = QueryBuilder::new("INSERT INTO segments (lane_id, base, count, bytes) ");
+            insert.push_values(segments.by_ref().take(MAX_ROWS), |mut row, (lane_id, base, count, bytes)| {
+                row.push_bind(lane_id).push_bind(to_i64(base)).push_bind(to_i64(count)).push_bind(bytes);
+            });
+            insert.build().execute(&mut *transaction).await?;
         }
         self.notes.write(transaction).await
     }
