@@ -222,6 +222,8 @@ where
 {
     let mut http = http1::Builder::new();
     http.half_close(false).keep_alive(true).max_buf_size(limits.max_header_bytes);
+    // Answers are small: copying one behind its head costs less than handing the kernel two pieces.
+    http.writev(false);
     if limits.max_headers != HYPERS_MAX_HEADERS {
         // Another number than hyper's own makes it prepare as many places anew for each request.
         http.max_headers(limits.max_headers);

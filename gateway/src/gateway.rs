@@ -75,7 +75,7 @@ impl Gateway {
         let (public, public_addr) = listen(settings.listen).await?;
         let (admin, admin_addr) = listen(settings.admin_listen).await?;
         let app = Arc::new(App {
-            access: AccessTokens::new(keys.access.clone(), &settings.public_url, settings.access_token_seconds),
+            access: AccessTokens::new(&keys.access, &settings.public_url, settings.access_token_seconds),
             outside: Outside::new(&settings.issuers),
             admission: AdmissionTokens::new(keys.admission.clone(), &settings.public_url),
             limits: Limits::new(&settings),

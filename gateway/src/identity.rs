@@ -33,22 +33,55 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Who sent a request, as far as it can be told at once.
+pub(crate) enum Sender {
+    /// Them.
+    Known(UserId),
+    /// Whoever the outside issuer of this token says.
+    Outside(String),
+}
+
+impl Sender {
+    /// Who it is. May ask an outside issuer for its keys.
+    ///
+    /// # Errors
+    /// [unauthorized].
+    pub(crate) async fn user(self, app: &App) -> Result<UserId, Problem> {
+        match self {
+            Self::Known(user) => Ok(user),
+            Self::Outside(token) => app.outside.verify(&token, app.parts.clock.now()).await,
+        }
+    }
+}
+
 /// Who sent these headers.
 ///
 /// # Errors
 /// [unauthorized] where no valid token is shown; [forbidden] where a cookie alone asks for a change.
-pub(crate) async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result<UserId, Problem> {
+pub(crate) fn sender(app: &App, method: &Method, headers: &HeaderMap) -> Result<Sender, Problem> {
     if let Some(token) = bearer(headers) {
-        return verify(app, token).await;
+        return holder(app, token);
     }
     let Some(token) = cookies::read(headers, cookies::SESSION) else {
         return Err(Problem::unauthorized("Send Authorization: Bearer with an access token."));
     };
-    let user = verify(app, token).await?;
+    let sender = holder(app, token)?;
     if !method.is_safe() && !headers.contains_key(PAGE_HEADER) {
         return Err(Problem::forbidden("A request by cookie needs the header Weir-Page: 1."));
     }
-    Ok(user)
+    Ok(sender)
+}
+
+/// Whose this access token is, ours or an outside issuer's.
+fn holder(app: &App, token: &str) -> Result<Sender, Problem> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Problem::unauthorized("The access token is too long."));
+    }
+    match app.access.verify(token, app.parts.clock.now()) {
+        Ok(user) => Ok(Sender::Known(user)),
+        Err(access::Refused::NotOurs) => Ok(Sender::Outside(token.to_owned())),
+        Err(access::Refused::Invalid(why)) => Err(Problem::unauthorized(why)),
+    }
 }
 
 /// Whose this access token is, ours or an outside issuer's.
@@ -56,15 +89,7 @@ pub(crate) async fn identify(app: &App, method: &Method, headers: &HeaderMap) ->
 /// # Errors
 /// [unauthorized].
 pub(crate) async fn verify(app: &App, token: &str) -> Result<UserId, Problem> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Problem::unauthorized("The access token is too long."));
-    }
-    let now = app.parts.clock.now();
-    match app.access.verify(token, now) {
-        Ok(user) => Ok(user),
-        Err(access::Refused::NotOurs) => app.outside.verify(token, now).await,
-        Err(access::Refused::Invalid(why)) => Err(Problem::unauthorized(why)),
-    }
+    holder(app, token)?.user(app).await
 }
 
 /// The user who is asking, counted against their rate limit.
@@ -74,7 +99,7 @@ impl FromRequestParts<Arc<App>> for User {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Head, app: &Arc<App>) -> Result<Self, Problem> {
-        let user = identify(app, &head.method, &head.headers).await?;
+        let user = sender(app, &head.method, &head.headers)?.user(app).await?;
         let info = head.extensions.get::<RequestInfo>().cloned().unwrap_or_default();
         info.count(app, Counted::User, app.limits.user_key(&user))?;
         Ok(Self(user))

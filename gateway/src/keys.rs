@@ -32,7 +32,7 @@ pub type KeyId = String;
 struct AccessKey {
     id: KeyId,
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    verifying: hmac::Key,
     refresh: hmac::Key,
 }
 
@@ -53,21 +53,16 @@ impl AccessKeys {
             AccessKey {
                 id,
                 encoding: EncodingKey::from_secret(&secret),
-                decoding: DecodingKey::from_secret(&secret),
+                verifying: hmac::Key::new(hmac::HMAC_SHA256, &secret),
                 refresh: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
             }
         };
         Self { ring: std::iter::once(signing).chain(older).map(key).collect() }
     }
 
-    /// The key that signs access tokens, and its name.
-    pub(crate) fn signing(&self) -> (&str, &EncodingKey) {
-        (&self.ring[0].id, &self.ring[0].encoding)
-    }
-
-    /// The key of this name.
-    pub(crate) fn verifying(&self, id: &str) -> Option<&DecodingKey> {
-        self.ring.iter().find(|key| key.id == id).map(|key| &key.decoding)
+    /// The keys of access tokens, the one that signs first: its name, and what signs and what verifies with it.
+    pub(crate) fn access(&self) -> impl Iterator<Item = (&str, &EncodingKey, &hmac::Key)> {
+        self.ring.iter().map(|key| (&*key.id, &key.encoding, &key.verifying))
     }
 
     /// The keys of refresh tokens, the one that signs first.

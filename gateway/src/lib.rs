@@ -31,6 +31,7 @@ mod service;
 mod settings;
 mod site;
 mod sse;
+mod to_the_end;
 
 pub use app::Parts;
 pub use gateway::{Error, Gateway};

@@ -53,9 +53,9 @@ impl Limit {
     fn new(name: &'static str, per_minute: u32, max_keys: usize) -> Self {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         let text = format!("\"{name}\";q={per_minute};w={WINDOW_SECONDS}");
-        let policy = HeaderValue::from_str(&text).expect("a limit's name is plain ASCII");
+        let policy = forever(text.into_bytes());
         let count = if per_minute.get() <= MAX_PREPARED { per_minute.get() + 1 } else { 0 };
-        let prepared = (0..count).map(|left| left_value(name, per_minute, left)).collect();
+        let prepared = (0..count).map(|left| forever(left_text(name, per_minute, left))).collect();
         Self {
             name,
             per_minute,
@@ -87,7 +87,8 @@ impl Limit {
     pub(crate) fn write(&self, headers: &mut HeaderMap, left: Left) {
         let value = match self.prepared.get(left.0 as usize) {
             Some(value) => value.clone(),
-            None => left_value(self.name, self.per_minute, left.0),
+            None => HeaderValue::from_maybe_shared(Bytes::from(left_text(self.name, self.per_minute, left.0)))
+                .expect("a limit's name is plain ASCII"),
         };
         headers.insert(POLICY, self.policy.clone());
         headers.insert(LIMIT, value);
@@ -118,8 +119,15 @@ fn keyed(per_minute: NonZeroU32) -> Keyed {
     RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware()
 }
 
+/// A header value that is never freed: a few kilobytes a process. Cloning it touches no counter, which all cores would
+/// otherwise write to with every request.
+fn forever(text: Vec<u8>) -> HeaderValue {
+    let text = String::from_utf8(text).expect("a limit's name is plain ASCII");
+    HeaderValue::from_static(text.leak())
+}
+
 /// Written without `format!`, because a limit too large to be prepared for is met by every request.
-fn left_value(name: &str, per_minute: NonZeroU32, left: u32) -> HeaderValue {
+fn left_text(name: &str, per_minute: NonZeroU32, left: u32) -> Vec<u8> {
     let used = u64::from(per_minute.get().saturating_sub(left));
     let full_again = (used * WINDOW_SECONDS).div_ceil(per_minute.get().into());
     let mut text = Vec::with_capacity(48);
@@ -129,7 +137,7 @@ fn left_value(name: &str, per_minute: NonZeroU32, left: u32) -> HeaderValue {
     push_number(&mut text, left.into());
     text.extend_from_slice(b";t=");
     push_number(&mut text, full_again);
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("a limit's name is plain ASCII")
+    text
 }
 
 /// Writes `value` in decimal digits.

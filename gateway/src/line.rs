@@ -21,7 +21,7 @@ pub(crate) mod leave;
 pub(crate) mod poll;
 pub(crate) mod public;
 pub(crate) mod stream;
-mod text;
+pub(crate) mod text;
 pub(crate) mod view;
 
 /// The header that a place token travels in.

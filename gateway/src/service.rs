@@ -149,10 +149,12 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 Answering::AtOnce(Some(self.poll(event, request.headers())))
             }
             Some(Hot::Join(event)) => {
-                let (service, event) = (self.clone(), event.to_owned());
-                let busy = self.activity.begin();
+                let (app, busy) = (Arc::clone(&self.app), self.activity.begin());
+                let (event, info) = (event.to_owned(), self.info(request.headers()));
+                let sender = identity::sender(&app, request.method(), request.headers());
+                // The request has no part in the rest: what is kept while the join is on its way to the disk is small.
                 Answering::Later(Box::pin(async move {
-                    let response = service.join(&event, request).await;
+                    let response = join(&app, &event, &info, sender).await;
                     drop(busy);
                     response
                 }))
@@ -182,51 +184,13 @@ impl ConnectionService {
             }
             Err(problem) => {
                 let is_limited = problem.status() == StatusCode::TOO_MANY_REQUESTS;
-                let mut response = self.refuse(&self.info(headers), problem);
+                let mut response = refuse(app, &self.info(headers), problem);
                 if is_limited {
                     app.limits.requests.write_none(response.headers_mut());
                 }
                 response
             }
         }
-    }
-
-    async fn join(&self, event: &str, request: Request<Incoming>) -> Response<Body> {
-        let app = &*self.app;
-        let begun = Instant::now();
-        let info = self.info(request.headers());
-        let joined = async {
-            let user = identity::identify(app, request.method(), request.headers()).await?;
-            info.count(app, Counted::User, app.limits.user_key(&user))?;
-            let event = event.parse().map_err(|_| nothing_here())?;
-            line::join::join(app, &event, &user).await
-        };
-        let response = match joined.await {
-            Ok(joined) => {
-                let body = serde_json::to_vec(&joined.view).expect("a place view is plain data with text keys");
-                let mut response = Response::new(Body::from(Bytes::from(body)));
-                *response.status_mut() = if joined.is_new { StatusCode::CREATED } else { StatusCode::OK };
-                json_headers(response.headers_mut());
-                info.write(app, response.headers_mut());
-                response
-            }
-            Err(problem) => self.refuse(&info, problem),
-        };
-        app.metrics.responded(response.status().as_u16(), begun.elapsed().as_secs_f64());
-        response
-    }
-
-    /// The response of a refusal. Whoever could not be told is counted by address, so that guessing is slow.
-    fn refuse(&self, info: &RequestInfo, mut problem: Problem) -> Response<Body> {
-        let app = &*self.app;
-        if problem.status() == StatusCode::UNAUTHORIZED
-            && let Err(limited) = info.count(app, Counted::Address, app.limits.address_key(info.address()))
-        {
-            problem = limited;
-        }
-        let mut response = problem.response();
-        info.write(app, response.headers_mut());
-        response
     }
 
     async fn route(self, request: Request<Incoming>, busy: Busy) -> Response<Body> {
@@ -315,6 +279,47 @@ impl ConnectionService {
         };
         Ok(Request::from_parts(head, axum::body::Body::from(bytes)))
     }
+}
+
+/// Joins `sender` to the line of `event`.
+async fn join(
+    app: &Arc<App>,
+    event: &str,
+    info: &RequestInfo,
+    sender: Result<identity::Sender, Problem>,
+) -> Response<Body> {
+    let begun = Instant::now();
+    let joined = async {
+        let user = sender?.user(app).await?;
+        info.count(app, Counted::User, app.limits.user_key(&user))?;
+        let event = event.parse().map_err(|_| nothing_here())?;
+        line::join::join(app, &event, &user).await
+    };
+    let response = match joined.await {
+        Ok(joined) => {
+            let body = line::text::json(&joined.view, &joined.view.place_token);
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = if joined.is_new { StatusCode::CREATED } else { StatusCode::OK };
+            json_headers(response.headers_mut());
+            info.write(app, response.headers_mut());
+            response
+        }
+        Err(problem) => refuse(app, info, problem),
+    };
+    app.metrics.responded(response.status().as_u16(), begun.elapsed().as_secs_f64());
+    response
+}
+
+/// The response of a refusal. Whoever could not be told is counted by address, so that guessing is slow.
+fn refuse(app: &App, info: &RequestInfo, mut problem: Problem) -> Response<Body> {
+    if problem.status() == StatusCode::UNAUTHORIZED
+        && let Err(limited) = info.count(app, Counted::Address, app.limits.address_key(info.address()))
+    {
+        problem = limited;
+    }
+    let mut response = problem.response();
+    info.write(app, response.headers_mut());
+    response
 }
 
 fn json_headers(headers: &mut HeaderMap) {

@@ -6,7 +6,7 @@ use booking_core::{
     ports::clock::{Clock, Entropy},
     time::Timestamp,
 };
-use rand::{TryRng as _, rngs::SysRng};
+use rand::{RngExt as _, TryRng as _, rngs::SysRng};
 
 /// The wall clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,5 +27,11 @@ pub(crate) struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         SysRng.try_fill_bytes(bytes).expect("a system without entropy can't run a fair draw");
+    }
+
+    /// Each join takes an id and must not wait for the kernel: these come from a cryptographic generator of this
+    /// thread's, which the operating system seeds anew every 64 KiB.
+    fn id_bytes(&self) -> [u8; 16] {
+        rand::rng().random()
     }
 }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -84,6 +84,8 @@ pub(super) struct Guard {
     activity: Arc<Activity>,
     timeouts: Timeouts,
     timer: Pin<Box<Sleep>>,
+    /// Whom the timer wakes; `None` until it has been told.
+    waker: Option<Waker>,
     /// What the service had done when it was last looked at.
     seen: (u32, u32),
     /// Since when nothing has happened that `seen` does not show; `None`: to be noted by the next look of the timer. No
@@ -105,6 +107,7 @@ impl Guard {
             activity,
             timeouts,
             timer,
+            waker: None,
             seen: (0, 0),
             quiet_since: Some(now),
             head: if is_h2 { Head::NotBegun } else { Head::Since(now) },
@@ -129,6 +132,11 @@ impl Guard {
 
     /// Fails once the peer has taken too long; else sets the timer to the next moment that this may be so.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        // Telling the timer again whom to wake would cost each request more than looking.
+        if !self.timer.is_elapsed() && self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Ok(());
+        }
+        self.waker = Some(cx.waker().clone());
         while self.timer.as_mut().poll(cx).is_ready() {
             self.look();
             let now = Instant::now();
@@ -180,6 +188,8 @@ impl Read for Guard {
                     this.head = Head::Since(now);
                     if now + this.timeouts.header < this.timer.deadline() {
                         this.timer.as_mut().reset(now + this.timeouts.header);
+                        // It may have fired just before, and then it wakes nobody until it is told again.
+                        this.waker = None;
                     }
                 }
                 match this.poll_timer(cx) {

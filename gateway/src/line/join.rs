@@ -30,6 +30,7 @@ use crate::{
     problem::{Answer, Problem, nothing_here},
     request::Id,
     sales::Sale,
+    to_the_end::to_the_end,
 };
 
 /// Locks that joins of the same user share. A few users share one by chance, and then wait for each other.
@@ -65,7 +66,7 @@ pub(crate) struct Joined {
 ///
 /// # Errors
 /// [not-found], [line-not-open], [line-closed], [unavailable].
-pub(crate) async fn join(app: &App, event: &EventId, user: &UserId) -> Result<Joined, Problem> {
+pub(crate) async fn join(app: &Arc<App>, event: &EventId, user: &UserId) -> Result<Joined, Problem> {
     let sale = app.sales.get(event.as_str()).ok_or_else(nothing_here)?;
     let one_at_a_time = app.joining.alone(event, user).await;
     let now = app.parts.clock.now();
@@ -85,16 +86,15 @@ pub(crate) async fn join(app: &App, event: &EventId, user: &UserId) -> Result<Jo
     let nonce = app.parts.entropy.id_bytes();
     let record = JoinRecord { entry: entry_of(event, user, &nonce), user: user.clone(), joined_at: now };
     let lane = sale.next_lane(lanes);
-    // In a task of its own: a visitor who hangs up between the two must not leave a join that the desk does not know.
-    let (parts, event_id, user_id, payload) = (app.parts.clone(), event.clone(), user.clone(), record.encode());
-    let (place, stands) = tokio::spawn(async move {
-        let _until_both_are_done = one_at_a_time;
+    // To the end: a visitor who hangs up between the two must not leave a join that the desk does not know.
+    let (held, event_id, user_id, payload) = (Arc::clone(app), event.clone(), user.clone(), record.encode());
+    let (place, stands) = to_the_end(async move {
+        let (_until_both_are_done, parts) = (one_at_a_time, &held.parts);
         let offset = parts.log.append(&Topic::Line(event_id.clone()), lane, payload).await?;
         let place = Place { lane, offset };
         Ok::<_, PortError>((place, parts.desk.claim_place(&event_id, &user_id, place, instead_of).await?))
     })
-    .await
-    .map_err(|_| Problem::internal("The join was not finished; it is safe to repeat."))??;
+    .await?;
     if stands != place {
         // Another gateway was faster with the same user; its place stands.
         let token = standing_token(app, &sale, user, stands).await?;

@@ -1,7 +1,7 @@
 //! One sale as this gateway sees it.
 
 use std::sync::{
-    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, PoisonError, RwLock,
     atomic::{AtomicU16, AtomicU64, Ordering},
 };
 
@@ -17,18 +17,22 @@ use booking_core::{
     },
     time::Timestamp,
 };
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use tokio::sync::watch;
 
 use super::{Admissions, Pulse};
 use crate::{line::public::PublicLine, operator::stats::StatsCache};
 
 /// A sale: its line, who has been to the desk, and what wakes its streams.
+///
+/// The two that every poll reads are behind locks of which each core takes its own shard: one counter that all cores
+/// write to would cost a poll more than the rest of it.
 pub(crate) struct Sale {
     event: EventId,
-    line: RwLock<LineState>,
+    line: ShardedLock<LineState>,
     /// Where in the state log each accepted record stands, by its number: 8 bytes a record.
     offsets: RwLock<Vec<u64>>,
-    admissions: RwLock<Admissions>,
+    admissions: ShardedLock<Admissions>,
     joined: AtomicU64,
     next_lane: AtomicU16,
     pulse: watch::Sender<Pulse>,
@@ -44,10 +48,10 @@ pub(crate) struct Sale {
 impl Sale {
     pub(super) fn new(event: EventId) -> Self {
         Self {
-            line: RwLock::new(LineState::new(event.clone())),
+            line: ShardedLock::new(LineState::new(event.clone())),
             event,
             offsets: RwLock::default(),
-            admissions: RwLock::default(),
+            admissions: ShardedLock::default(),
             joined: AtomicU64::new(0),
             next_lane: AtomicU16::new(0),
             pulse: watch::Sender::new(Pulse::default()),
@@ -64,11 +68,11 @@ impl Sale {
     }
 
     /// The line's state. Held for a moment only, never over an await.
-    pub(crate) fn line(&self) -> RwLockReadGuard<'_, LineState> {
+    pub(crate) fn line(&self) -> ShardedLockReadGuard<'_, LineState> {
         self.line.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn line_mut(&self) -> RwLockWriteGuard<'_, LineState> {
+    pub(super) fn line_mut(&self) -> ShardedLockWriteGuard<'_, LineState> {
         self.line.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,12 +88,12 @@ impl Sale {
     }
 
     /// Who has been to the desk. Held for a moment only, never over an await.
-    pub(crate) fn admissions(&self) -> RwLockReadGuard<'_, Admissions> {
+    pub(crate) fn admissions(&self) -> ShardedLockReadGuard<'_, Admissions> {
         self.admissions.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, to take in a change.
-    pub(crate) fn admissions_mut(&self) -> RwLockWriteGuard<'_, Admissions> {
+    pub(crate) fn admissions_mut(&self) -> ShardedLockWriteGuard<'_, Admissions> {
         self.admissions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
