@@ -70,6 +70,11 @@ enum What {
     Bare,
 }
 
+/// How many visitors poll or join at once, each over a connection of its own: many, as in a sale, and few, where threads
+/// go to sleep for want of work and waking them is part of every answer.
+const CROWD: usize = 512;
+const FEW: usize = 64;
+
 /// How everything is measured.
 #[derive(Debug, Clone)]
 struct Options {

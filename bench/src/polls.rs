@@ -1,12 +1,12 @@
 //! Personal polls of a running `weir` against a bare server that answers the same bytes.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use booking_core::id::EventId;
 
 use crate::{
-    Options,
+    CROWD, FEW, Options,
     bare::Bare,
     load::{self, Connection, Requests, Round},
     process::Weir,
@@ -14,8 +14,6 @@ use crate::{
     table::{Row, median, per_second, progress},
 };
 
-/// Visitors that poll, each over a connection of its own.
-const VISITORS: usize = 64;
 /// How often each side has its slice.
 const ROUNDS: usize = 8;
 /// How many places a short and a long line have.
@@ -40,17 +38,19 @@ impl Line {
         let stage = Stage::new(options).await?;
         let weir = stage.start().await?;
         let event = stage.sale(weir.public, &Sale { seats: 1_000, opens_in_ms: 3_000 }).await?;
-        let tokens = join_line(weir.public, &event, VISITORS).await?;
+        let tokens = join_line(weir.public, &event, CROWD).await?;
         weir.stop().await?;
-        stage.fill(&event, places - VISITORS as u64).await?;
+        stage.fill(&event, places - CROWD as u64).await?;
         let weir = stage.start().await?;
         progress(format_args!("polls: ready after {} ms", weir.ready_after.as_millis()));
         let tokens = ranked(weir.public, &event, tokens).await?;
         Ok(Self { weir, _stage: stage, event, tokens })
     }
 
-    fn requests(&self) -> Arc<dyn Requests> {
-        Arc::new(Round(self.tokens.iter().map(|token| place_request(&self.event, "place", token)).collect()))
+    /// The polls of the first `visitors`.
+    fn requests(&self, visitors: usize) -> Arc<dyn Requests> {
+        let tokens = self.tokens.iter().take(visitors);
+        Arc::new(Round(tokens.map(|token| place_request(&self.event, "place", token)).collect()))
     }
 }
 
@@ -65,52 +65,54 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     ensure!(answer.status == 200, "a poll was refused with {}: {}", answer.status, answer.body);
     let bare = Bare::start(&answer).await?;
 
-    let sides = [
-        (short.weir.public, short.requests()),
-        (bare.at, short.requests()),
-        (long.weir.public, long.requests()),
-        (bare.at, long.requests()),
-    ];
-    let mut rates: [Vec<f64>; 4] = Default::default();
-    for round in 0..=ROUNDS {
-        for ((to, requests), rates) in sides.iter().zip(&mut rates) {
-            let rate = slice(options, *to, requests).await?;
-            // The first round is for warming up.
-            if round > 0 {
-                rates.push(rate);
+    let mut rows = Vec::new();
+    for visitors in [CROWD, FEW] {
+        let sides = [
+            (short.weir.public, short.requests(visitors)),
+            (bare.at, short.requests(visitors)),
+            (long.weir.public, long.requests(visitors)),
+            (bare.at, long.requests(visitors)),
+        ];
+        let mut rates: [Vec<f64>; 4] = Default::default();
+        for round in 0..=ROUNDS {
+            for ((to, requests), rates) in sides.iter().zip(&mut rates) {
+                let slice = load::run(*to, visitors, options.slice, 200, Arc::clone(requests)).await?;
+                // The first round is for warming up.
+                if round > 0 {
+                    rates.push(slice.rate());
+                }
             }
         }
+        let [at_short, bare_short, at_long, bare_long] = rates.each_ref().map(|rates| median(rates));
+        rows.push(row(visitors, PLACES[0], at_short, bare_short));
+        rows.push(row(visitors, PLACES[1], at_long, bare_long));
+        if visitors == CROWD {
+            let at_length = at_long / at_short;
+            rows.push(Row::limited(
+                "polls, the long line against the short one",
+                format_args!("{at_length:.2}"),
+                format_args!("at least {LEAST_AT_LENGTH}"),
+                at_length >= LEAST_AT_LENGTH,
+            ));
+        }
     }
-    let [at_short, bare_short, at_long, bare_long] = rates.each_ref().map(|rates| median(rates));
-    let ratio = |places: u64, weir: f64, bare: f64| {
-        let ratio = weir / bare;
-        Row::limited(
-            format_args!("polls, {places} places: Weir {}, bare hyper {}", per_second(weir), per_second(bare)),
-            format_args!("{ratio:.2}"),
-            format_args!("at least {LEAST_RATIO}"),
-            ratio >= LEAST_RATIO,
-        )
-    };
-    let at_length = at_long / at_short;
     let resident = long.weir.resident()? / (1 << 20);
-    Ok(vec![
-        ratio(PLACES[0], at_short, bare_short),
-        ratio(PLACES[1], at_long, bare_long),
-        Row::limited(
-            "polls, the long line against the short one",
-            format_args!("{at_length:.2}"),
-            format_args!("at least {LEAST_AT_LENGTH}"),
-            at_length >= LEAST_AT_LENGTH,
-        ),
-        Row::plain(format_args!("memory with {} places", PLACES[1]), format_args!("{resident} MB")),
-        Row::plain(
-            format_args!("start to ready with {} places", PLACES[1]),
-            format_args!("{} ms", long.weir.ready_after.as_millis()),
-        ),
-    ])
+    rows.push(Row::plain(format_args!("memory with {} places", PLACES[1]), format_args!("{resident} MB")));
+    rows.push(Row::plain(
+        format_args!("start to ready with {} places", PLACES[1]),
+        format_args!("{} ms", long.weir.ready_after.as_millis()),
+    ));
+    Ok(rows)
 }
 
-async fn slice(options: &Options, to: SocketAddr, requests: &Arc<dyn Requests>) -> Result<f64> {
-    let slice = load::run(to, VISITORS, options.slice, 200, Arc::clone(requests)).await?;
-    Ok(slice.rate())
+/// The ratio of two rates. The limit is for a crowd.
+fn row(visitors: usize, places: u64, weir: f64, bare: f64) -> Row {
+    let (weirs, bares) = (per_second(weir), per_second(bare));
+    let measured = format!("polls of {visitors}, {places} places: Weir {weirs}, bare hyper {bares}");
+    let ratio = weir / bare;
+    let figure = format!("{ratio:.2}");
+    if visitors != CROWD {
+        return Row::plain(measured, figure);
+    }
+    Row::limited(measured, figure, format_args!("at least {LEAST_RATIO}"), ratio >= LEAST_RATIO)
 }
