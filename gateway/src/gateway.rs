@@ -16,7 +16,7 @@ use crate::{
     keys::Keys,
     limits::{Limits, SWEEP_SECONDS},
     line::{admission::AdmissionTokens, join::Joining},
-    metrics::Metrics,
+    metrics::{Metrics, Numbers},
     pages::{self, Pages},
     router,
     sales::{self, Sales},
@@ -103,6 +103,11 @@ impl Gateway {
     /// Where `/live`, `/ready` and `/metrics` are.
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin_addr
+    }
+
+    /// Shows `numbers` of another part of this process on `/metrics` too, each name behind `prefix`.
+    pub fn show_metrics(&self, prefix: &str, numbers: Numbers) {
+        self.app.metrics.show_too(prefix, numbers);
     }
 
     /// Serves until `stop`, then lets open requests finish for the time of grace; streams end at once, with a hint to

@@ -36,6 +36,7 @@ mod to_the_end;
 pub use app::Parts;
 pub use gateway::{Error, Gateway};
 pub use keys::{AccessKeys, AdmissionKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role};
+pub use metrics::Numbers;
 pub use settings::{InvalidSetting, OutsideIssuer, Settings};
 
 /// The API's description (OpenAPI 3.1), as JSON; the same as `/openapi.json`.

@@ -2,16 +2,21 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use crossbeam_utils::CachePadded;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, text},
     metrics::{
-        counter::{self, Counter},
+        counter::{self, ConstCounter, Counter},
         family::Family,
-        gauge::Gauge,
+        gauge::{ConstGauge, Gauge},
         histogram::Histogram,
     },
     registry::Registry,
@@ -20,9 +25,15 @@ use prometheus_client::{
 /// The upper bounds of the time a request takes, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
+/// Numbers of another part of this process, for `/metrics`: each with its name and what it is. Those whose name ends in
+/// `_total` only rise.
+pub type Numbers = Arc<dyn Fn() -> Vec<(&'static str, &'static str, u64)> + Send + Sync>;
+
 /// What is counted.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Of another part.
+    others: OnceLock<Registry>,
     /// Polls of places, answered from memory.
     pub(crate) polls: Counter<u64, Striped>,
     /// Joins that made a place.
@@ -82,6 +93,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let metrics = Self {
             registry: Registry::default(),
+            others: OnceLock::new(),
             polls: Counter::default(),
             joins: Counter::default(),
             admissions: Counter::default(),
@@ -116,10 +128,69 @@ impl Metrics {
         self.seconds.observe(seconds);
     }
 
+    /// Shows `numbers` too, each name behind `prefix`. The first caller's are shown.
+    pub(crate) fn show_too(&self, prefix: &str, numbers: Numbers) {
+        let mut registry = Registry::with_prefix(prefix);
+        registry.register_collector(Box::new(Others(numbers)));
+        let _ = self.others.set(registry);
+    }
+
     /// Everything, in the `OpenMetrics` text format.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        text::encode(&mut out, &self.registry).expect("writing to a string can't fail");
+        let mut registries = std::iter::once(&self.registry).chain(self.others.get());
+        registries
+            .try_for_each(|registry| text::encode_registry(&mut out, registry))
+            .and_then(|()| text::encode_eof(&mut out))
+            .expect("writing to a string can't fail");
         out
+    }
+}
+
+/// Another part's numbers, asked for when they are shown.
+struct Others(Numbers);
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Others")
+    }
+}
+
+impl Collector for Others {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        for (name, meaning, value) in (self.0)() {
+            if let Some(name) = name.strip_suffix("_total") {
+                let counter = ConstCounter::new(value);
+                counter.encode(encoder.encode_descriptor(name, meaning, None, counter.metric_type())?)?;
+            } else {
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+                gauge.encode(encoder.encode_descriptor(name, meaning, None, gauge.metric_type())?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_parts_numbers_stand_beside_the_gateways_own() {
+        let metrics = Metrics::new();
+        metrics.polls.inc();
+        metrics.show_too("weir_worker", Arc::new(|| vec![("called_total", "Visitors called.", 7), ("lines", "Kept.", 2)]));
+        let text = metrics.text();
+        for line in [
+            "weir_gateway_polls_total 1",
+            "# HELP weir_worker_called Visitors called.",
+            "# TYPE weir_worker_called counter",
+            "weir_worker_called_total 7",
+            "# TYPE weir_worker_lines gauge",
+            "weir_worker_lines 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
     }
 }

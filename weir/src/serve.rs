@@ -78,9 +78,11 @@ pub(crate) async fn start(config: &Config, folder: &LockedFolder) -> Result<Runn
     let (public, admin) = (gateway.public_addr(), gateway.admin_addr());
 
     let (files, (failed, failures)) = (stores.files.clone(), mpsc::channel(3));
-    let settings = config.worker_settings();
+    let (settings, gauges) = (config.worker_settings(), Arc::new(queue_worker::Gauges::default()));
+    let measured = Arc::clone(&gauges);
+    gateway.show_metrics("weir_worker", Arc::new(move || measured.all()));
     let worker = Part::spawn("the worker", failed.clone(), |stop| async move {
-        queue_worker::run(worker_parts(stores), settings, stop).await.map_err(anyhow::Error::from)
+        queue_worker::run_with(worker_parts(stores), settings, gauges, stop).await.map_err(anyhow::Error::from)
     });
     let gateway = Part::spawn("the gateway", failed.clone(), |stop| async move {
         gateway.run(stop).await;

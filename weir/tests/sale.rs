@@ -66,6 +66,12 @@ async fn visitors_join_are_drawn_come_in_and_each_buys_different_seats() {
     let booked = seats["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "booked").count();
     assert_eq!(booked, 40);
 
+    // So does whoever watches the process.
+    let metrics = reqwest::get(format!("{}/metrics", weir.admin)).await.unwrap().text().await.unwrap();
+    for number in ["weir_gateway_joins_total 20", "weir_worker_confirmed_total 20", "weir_worker_double_sold 0"] {
+        assert!(metrics.lines().any(|line| line == number), "{number} in {metrics}");
+    }
+
     // Anyone can check the draw, and a drain ends cleanly.
     let checked = std::process::Command::new(kit::binary())
         .args(["verify-draw", &format!("{}/v1/events/{event}", weir.public)])
