@@ -75,6 +75,15 @@ pub async fn a_hold_is_all_its_seats_or_none<H: Holds>(open: impl AsyncFn() -> H
     assert_eq!(taken(&holds, at(1)).await, seats(&[2, 7]), "invariant 2");
     assert_eq!(hold(&holds, &want(2, &[1, 3]), at(1)).await, Grant::Granted);
     assert_eq!(taken(&holds, at(1)).await, seats(&[1, 2, 3, 7]));
+
+    // Every one of them, however many there are.
+    let mut so_far = seats(&[1, 2, 3, 7]);
+    for count in 1..=12_u32 {
+        let indices: Vec<u32> = (0..count).map(|seat| count * 20 + seat).collect();
+        assert_eq!(hold(&holds, &want(100 + count, &indices), at(2)).await, Grant::Granted);
+        so_far.extend(seats(&indices));
+        assert_eq!(taken(&holds, at(2)).await, so_far, "invariant 2, with {count} seats");
+    }
 }
 
 /// "Repeating a hold by the same booking id grants again what it still has"; it is no way to other seats.
