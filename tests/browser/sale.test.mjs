@@ -77,6 +77,18 @@ test("the waiting room works without JavaScript", async () => {
   await page.getByRole("button", { name: "Join the waiting room" }).waitFor();
 });
 
+test("whoever left may join anew, at the end", async () => {
+  const event = await openSale(weir, { opensInMs: 60_000 });
+  const page = await browser.page();
+  await page.goto(`${weir.base}/e/${event}`);
+  await page.getByRole("button", { name: "Join the waiting room" }).click();
+  await page.getByText("Leave the line").click();
+  await page.getByRole("button", { name: "Give up my place" }).click();
+  await page.getByRole("button", { name: "Join", exact: false }).click();
+  await page.getByText("You're in the waiting room").waitFor();
+  assert.deepEqual(browser.errors, []);
+});
+
 test("the operator sees the sale and pauses it", async () => {
   await openSale(weir, { opensInMs: 1000 });
   const page = await browser.page({ viewport: { width: 1280, height: 900 } });

@@ -155,6 +155,8 @@ room-ended-soldout-title = Sold out
 room-ended-soldout-lead = The last seats were sold before it was your turn. We're sorry.
 room-ended-soldout-next = Thank you for waiting. The order of the line was drawn by lot, and you can check the draw below.
 
+room-rejoin-next = This place can't be used again, but you can join anew. The new place is at the end of the line.
+
 room-position = Your place in the line
 room-position-said = Place { $position }. { $ahead ->
     [0] You're next.

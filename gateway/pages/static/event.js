@@ -204,7 +204,7 @@ async function leave() {
   try {
     await call("POST", `/e/${eventId}/leave`, { attempts: 3 });
     entry = undefined;
-    place = { ...place, state: "left", position: null, ahead: null, turn: null };
+    place = { ...place, state: "left", position: null, ahead: null, turn: null, mayRejoin: sale?.phase !== "closed" };
     stream?.close();
     go("room");
     room.draw(place, sale);

@@ -59,7 +59,11 @@ function numberText(name, sale) {
   return typeof value === "number" ? count(Math.round(value), lang) : String(value);
 }
 
+const labelOf = (title, phase) => (PHASES[phase] ? `${title} · ${PHASES[phase]()}` : title);
+
 function draw(sale) {
+  const chosen = $("event").selectedOptions[0];
+  if (chosen) setText(chosen, labelOf(chosen.dataset.title, sale.phase));
   const drawn = sale.drawn ?? sale.joined ?? 0;
   const all = { ...sale, waiting: sale.waiting ?? Math.max(0, (sale.joined ?? drawn) - (sale.served ?? 0)) };
   for (const cell of document.querySelectorAll("[data-number]")) {
@@ -173,8 +177,9 @@ async function signIn() {
     show($("console"), true);
     show($("sign-out"), true);
     const options = data.events.map((event) => {
-      const phase = PHASES[event.phase]?.();
-      return make("option", { value: event.eventId }, phase ? `${event.title} · ${phase}` : event.title);
+      const option = make("option", { value: event.eventId }, labelOf(event.title, event.phase));
+      option.dataset.title = event.title;
+      return option;
     });
     $("event").replaceChildren(...options);
     show($("no-events"), !options.length);

@@ -82,12 +82,15 @@ export function roomView(place, sale, firstAhead) {
   const inside = INSIDE.has(key);
   const called = key === "called" || key === "called-last";
   const joining = key === "join-lobby" || key === "join-open" || key === "join-paused";
+  // Over, but not for good: a new place, at the end of the line.
+  const rejoining = Boolean(place?.mayRejoin) && (place.phase ?? sale?.phase) !== "soldOut";
   const ahead = inside && !called ? (place.ahead ?? null) : null;
   return {
     key,
     inside,
     called,
-    joining,
+    canJoin: joining || rejoining,
+    rejoining,
     position: inside && !called ? (place.position ?? null) : null,
     ahead,
     progress: ahead !== null && firstAhead > 0 ? Math.max(0, Math.min(1, 1 - ahead / firstAhead)) : null,

@@ -93,7 +93,7 @@ export function createRoom(clock) {
     section.dataset.state = view.key;
     setText($("room-title"), t(`room-${view.key}-title`));
     setText($("room-lead"), t(`room-${view.key}-lead`));
-    setText($("room-next"), t(`room-${view.key}-next`));
+    setText($("room-next"), view.rejoining ? t("room-rejoin-next") : t(`room-${view.key}-next`));
 
     show($("room-position"), view.position !== null);
     if (view.position !== null) setText($("room-position-value"), count(view.position, lang));
@@ -111,7 +111,7 @@ export function createRoom(clock) {
     fact("pace", number(view.pace), view.pace !== null);
     fact("seats", number(view.seatsLeft), view.seatsLeft !== null);
 
-    show(section.querySelector('[data-act="join"]'), view.joining);
+    show(section.querySelector('[data-act="join"]'), view.canJoin);
     show(section.querySelector('[data-act="claim"]'), view.called);
     setText($("room-join"), view.key === "join-lobby" ? t("room-join") : t("room-join-line"));
     show($("room-leave"), view.canLeave);

@@ -93,6 +93,13 @@ test("a called visitor sees the button and the turn's end, and no position", () 
   assert.deepEqual(view.countdown, { label: "turn", until: "2030-01-01T00:02:00Z" });
 });
 
+test("whoever's place is over is offered a new one, while there are seats", () => {
+  const over = { state: "lapsed", turn: null, phase: "open", mayRejoin: true };
+  assert.equal(roomView(over, { phase: "open" }, 0).canJoin, true);
+  assert.equal(roomView({ ...over, phase: "soldOut" }, { phase: "soldOut" }, 0).canJoin, false);
+  assert.equal(roomView({ ...over, mayRejoin: false }, { phase: "open" }, 0).canJoin, false);
+});
+
 test("the bar runs from where the visitor came in to the front", () => {
   const view = (ahead) => roomView({ state: "waiting", position: ahead + 1, ahead }, null, 200).progress;
   assert.equal(view(200), 0);
