@@ -179,7 +179,8 @@ mod tests {
     fn another_parts_numbers_stand_beside_the_gateways_own() {
         let metrics = Metrics::new();
         metrics.polls.inc();
-        metrics.show_too("weir_worker", Arc::new(|| vec![("called_total", "Visitors called.", 7), ("lines", "Kept.", 2)]));
+        metrics
+            .show_too("weir_worker", Arc::new(|| vec![("called_total", "Visitors called.", 7), ("lines", "Kept.", 2)]));
         let text = metrics.text();
         for line in [
             "weir_gateway_polls_total 1",

@@ -28,7 +28,10 @@ pub async fn a_claim_holds_all_its_seats<L: Ledger>(open: impl AsyncFn() -> L) {
     assert_eq!(stored(&ledger, 1).await, held);
     assert_eq!(shown(&ledger).await, (1, all_are(SeatStatus::Reserved, &[2, 3, 5, 7])));
     let [SeatChanges { event_id, version: 1, changes }] = &changes[..] else { panic!("one change: {changes:?}") };
-    assert_eq!((event_id, changes.iter().copied().collect()), (&event(1), all_are(SeatStatus::Reserved, &[2, 3, 5, 7])));
+    assert_eq!(
+        (event_id, changes.iter().copied().collect()),
+        (&event(1), all_are(SeatStatus::Reserved, &[2, 3, 5, 7]))
+    );
     assert_eq!(owners(&ledger, at(10)).await.len(), 4);
 }
 
