@@ -1,5 +1,8 @@
 //! What stands behind the ports of `booking-core`, by the scheme of its address.
 
+pub mod kafka;
 pub mod memory;
+pub mod postgres;
+pub mod redis;
 mod sandbox;
 pub mod sqlite;

@@ -1,0 +1,1 @@
+//! The ledger, the catalog and the accounts on Postgres.

@@ -1,0 +1,1 @@
+//! The desk and the holds on Redis Cluster.
