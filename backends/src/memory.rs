@@ -4,6 +4,7 @@
 //! promises to keep. They need no runtime, except for a read of the log with patience, which waits on tokio's clock.
 
 mod accounts;
+mod assignment;
 mod catalog;
 mod desk;
 mod holds;
@@ -14,6 +15,7 @@ mod payments;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use accounts::MemoryRefreshFamilies;
+pub use assignment::SoleWorker;
 pub use catalog::MemoryCatalog;
 pub use desk::MemoryDesk;
 pub use holds::MemoryHolds;

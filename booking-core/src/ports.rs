@@ -1,6 +1,7 @@
 //! What the rules need from the world, as traits whose verbs are whole atomic acts in the domain's words.
 
 pub mod accounts;
+pub mod assignment;
 pub mod catalog;
 pub mod clock;
 #[cfg(feature = "contracts")]
