@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     accept,
-    admin::AdminService,
+    admin::{self, AdminService, Health, Readiness},
     app::{App, Parts},
     booking::pending::Pending,
     browse::live::{self, LiveSeats},
@@ -23,9 +23,6 @@ use crate::{
     service::PublicService,
     settings::{InvalidSetting, Settings},
 };
-
-/// The most connections of the admin listener.
-const MAX_ADMIN_CONNECTIONS: usize = 64;
 
 /// Why a gateway could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -131,9 +128,10 @@ impl Gateway {
             max_headers: settings.max_headers,
         };
         let admin_limits =
-            accept::Limits { max_connections: MAX_ADMIN_CONNECTIONS, drain: Duration::ZERO, ..limits.clone() };
-        let admin = accept::serve(admin, Arc::new(AdminService(Arc::clone(&app))), admin_limits, followers.clone());
-        tasks.spawn(admin);
+            accept::Limits { max_connections: admin::MAX_CONNECTIONS, drain: Duration::ZERO, ..limits.clone() };
+        let serving_admin =
+            accept::serve(admin, Arc::new(AdminService(Arc::clone(&app))), admin_limits, followers.clone());
+        tasks.spawn(serving_admin);
 
         let service = PublicService { app: Arc::clone(&app), router: router::router(Arc::clone(&app)) };
         let closing = app.closing.clone();
@@ -149,7 +147,23 @@ impl Gateway {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+impl Health for App {
+    fn readiness(&self) -> Readiness {
+        if self.closing.is_cancelled() {
+            Readiness::Stopping
+        } else if self.sales.is_ready() {
+            Readiness::Ready
+        } else {
+            Readiness::Starting
+        }
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.text()
+    }
+}
+
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let failed = |source| Error::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;

@@ -33,6 +33,7 @@ mod site;
 mod sse;
 mod to_the_end;
 
+pub use admin::{Admin, Readiness};
 pub use app::Parts;
 pub use gateway::{Error, Gateway};
 pub use keys::{AccessKeys, AdmissionKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role};

@@ -130,21 +130,33 @@ impl Metrics {
 
     /// Shows `numbers` too, each name behind `prefix`. The first caller's are shown.
     pub(crate) fn show_too(&self, prefix: &str, numbers: Numbers) {
-        let mut registry = Registry::with_prefix(prefix);
-        registry.register_collector(Box::new(Others(numbers)));
-        let _ = self.others.set(registry);
+        let _ = self.others.set(registry_of(prefix, numbers));
     }
 
     /// Everything, in the `OpenMetrics` text format.
     pub(crate) fn text(&self) -> String {
-        let mut out = String::new();
-        let mut registries = std::iter::once(&self.registry).chain(self.others.get());
-        registries
-            .try_for_each(|registry| text::encode_registry(&mut out, registry))
-            .and_then(|()| text::encode_eof(&mut out))
-            .expect("writing to a string can't fail");
-        out
+        text_in(std::iter::once(&self.registry).chain(self.others.get()))
     }
+}
+
+/// `numbers` alone, each name behind `prefix`, in the `OpenMetrics` text format.
+pub(crate) fn text_of(prefix: &str, numbers: &Numbers) -> String {
+    text_in(std::iter::once(&registry_of(prefix, Arc::clone(numbers))))
+}
+
+fn registry_of(prefix: &str, numbers: Numbers) -> Registry {
+    let mut registry = Registry::with_prefix(prefix);
+    registry.register_collector(Box::new(Others(numbers)));
+    registry
+}
+
+fn text_in<'a>(mut registries: impl Iterator<Item = &'a Registry>) -> String {
+    let mut out = String::new();
+    registries
+        .try_for_each(|registry| text::encode_registry(&mut out, registry))
+        .and_then(|()| text::encode_eof(&mut out))
+        .expect("writing to a string can't fail");
+    out
 }
 
 /// Another part's numbers, asked for when they are shown.

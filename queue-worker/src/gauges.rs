@@ -30,6 +30,11 @@ macro_rules! gauges {
         }
 
         impl Gauges {
+            /// Whether it was told what to serve, even if that is nothing.
+            pub fn knows_its_duties(&self) -> bool {
+                self.assignments_total.get() > 0
+            }
+
             /// Each number with its name and what it is.
             pub fn all(&self) -> Vec<(&'static str, &'static str, u64)> {
                 vec![$((stringify!($name), concat!($($doc),*).trim_ascii(), self.$name.get()),)*]
@@ -39,6 +44,10 @@ macro_rules! gauges {
 }
 
 gauges! {
+    /// Lanes and other duties served now.
+    duties,
+    /// Times that it was told to serve something else than before.
+    assignments_total,
     /// Lines kept now.
     lines_kept,
     /// Batches closed and drawn.

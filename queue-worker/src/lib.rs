@@ -18,6 +18,7 @@
 use std::sync::Arc;
 
 use booking_core::ports::{
+    assignment::Assignment,
     catalog::Catalog,
     clock::{Clock, Entropy},
     desk::Desk,
@@ -52,6 +53,8 @@ pub use settings::{InvalidSettings, Settings};
 pub struct Parts {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// Which of its lanes are this process's.
+    pub assignment: Arc<dyn Assignment>,
     /// The desk.
     pub desk: Arc<dyn Desk>,
     /// The hold table.

@@ -1,11 +1,22 @@
 //! Driving the parts on Tokio: each in a task of its own, at its own pace, begun anew when it fails for good.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use booking_core::{ports::log::Topic, time::Timestamp};
+use booking_core::{
+    ports::{
+        PortResult,
+        log::{Lane, Topic},
+    },
+    time::Timestamp,
+};
 use futures_util::FutureExt as _;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,6 +31,8 @@ use crate::{
 
 /// What an idle part sleeps that does not wait in its reads.
 const IDLE: Duration = Duration::from_millis(10);
+/// How often it is asked what there is to serve.
+const ASSIGNED_EVERY: Duration = Duration::from_millis(250);
 /// How many more batches of the outbox are published once everything else has stopped.
 const LAST_BATCHES: usize = 64;
 
@@ -42,20 +55,24 @@ macro_rules! steps {
 
 steps! { Keeper Pool Finaliser Expiry Relay }
 
-/// Makes a part, at first and whenever it must be made anew.
-type Make = Box<dyn Fn() -> Box<dyn Steps> + Send>;
-
-/// One part to keep going.
-struct Job {
-    name: String,
-    make: Make,
-    /// What it sleeps when it was idle.
-    pace: Duration,
-    /// The longest pause after a failure that it survives, in milliseconds.
-    longest_pause_ms: u64,
+/// Something to serve: a lane of a topic, or what is done once for all events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Duty {
+    Keeper(Lane),
+    Pool(Lane),
+    Finaliser(Lane),
+    Expiry,
+    Relay,
 }
 
-/// Runs all workers until `stop`, then lets each finish its step and publishes what is left in the outbox.
+/// A duty that somebody is at.
+struct Served {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Runs what is assigned to this process until `stop`, then lets each part finish its step and publishes what is left
+/// in the outbox.
 ///
 /// # Errors
 /// A setting outside its limits. Everything else is tried again, for ever.
@@ -77,25 +94,23 @@ pub async fn run_with(
     let timeout = Duration::from_millis(settings.payment_timeout_ms);
     let payments = Arc::new(WithTimeout { provider: Arc::clone(&parts.payments), timeout });
     let parts = Parts { payments, ..parts };
-    let driver = Driver { parts: parts.clone(), settings: settings.clone(), gauges: Arc::clone(&gauges), stop };
-    let Some((command_lanes, booking_lanes)) = driver.lanes().await else { return Ok(()) };
-    let mut tasks = JoinSet::new();
-    for job in driver.jobs(command_lanes, booking_lanes) {
-        let driver = driver.clone();
-        tasks.spawn(async move { driver.supervise(job).await });
-    }
-    while tasks.join_next().await.is_some() {}
-    let mut relay = Relay::new(parts.clone(), &settings, gauges);
-    for _ in 0..LAST_BATCHES {
-        match relay.step(parts.clock.now()).await {
-            Ok(Progress::Did(_)) => {}
-            Ok(_) => break,
-            Err(error) => {
-                tracing::warn!(%error, "the rest of the outbox is published at the next start");
-                break;
+    let throttle = Arc::new(Throttle::new(&settings));
+    let driver = Driver { parts: parts.clone(), settings: settings.clone(), gauges: Arc::clone(&gauges), throttle };
+    let served = driver.serve(&stop).await;
+    if served.contains(&Duty::Relay) {
+        let mut relay = Relay::new(parts.clone(), &settings, gauges);
+        for _ in 0..LAST_BATCHES {
+            match relay.step(parts.clock.now()).await {
+                Ok(Progress::Did(_)) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the rest of the outbox is published at the next start");
+                    break;
+                }
             }
         }
     }
+    parts.assignment.leave().await;
     Ok(())
 }
 
@@ -104,87 +119,120 @@ struct Driver {
     parts: Parts,
     settings: Settings,
     gauges: Arc<Gauges>,
-    stop: CancellationToken,
+    throttle: Arc<Throttle>,
 }
 
 impl Driver {
-    /// How many lanes there are to serve; `None`: stopped before the log told.
-    async fn lanes(&self) -> Option<(u16, u16)> {
-        let mut failures = 0;
-        while !self.stop.is_cancelled() {
-            let lanes = async {
-                let log = &self.parts.log;
-                Ok::<_, Error>((log.lanes(&Topic::Commands).await?, log.lanes(&Topic::Bookings).await?))
-            };
-            match lanes.await {
-                Ok(lanes) => return Some(lanes),
-                Err(error) => tracing::warn!(%error, "the log does not tell its lanes"),
+    /// Serves what is assigned, as it changes, until `stop`; then waits for every part. Answers what was served last.
+    async fn serve(&self, stop: &CancellationToken) -> BTreeSet<Duty> {
+        let mut served: BTreeMap<Duty, Served> = BTreeMap::new();
+        let (mut assigned, mut failures) = (BTreeSet::new(), 0);
+        while !stop.is_cancelled() {
+            match self.assigned().await {
+                Ok(now) => {
+                    if now != assigned || !self.gauges.knows_its_duties() {
+                        tracing::info!(duties = ?now, "serves");
+                        self.gauges.duties.set(now.len() as u64);
+                        self.gauges.assignments_total.add(1);
+                    }
+                    (assigned, failures) = (now, 0);
+                }
+                // What is served already goes on: whether it still may is decided where it counts.
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::warn!(%error, "it is not known what there is to serve");
+                    }
+                    failures += 1;
+                }
             }
-            self.pause(&mut failures, self.settings.longest_pause_ms).await;
+            for (duty, at) in &served {
+                if !assigned.contains(duty) {
+                    at.stop.cancel();
+                }
+            }
+            // Whoever was told to stop finishes its step first, also where its duty came back meanwhile.
+            served.retain(|_, at| !at.task.is_finished());
+            for duty in &assigned {
+                served.entry(*duty).or_insert_with(|| {
+                    let (driver, duty, stop) = (self.clone(), *duty, stop.child_token());
+                    let token = stop.clone();
+                    Served { stop, task: tokio::spawn(async move { driver.supervise(duty, &token).await }) }
+                });
+            }
+            sleep(ASSIGNED_EVERY, stop).await;
         }
-        None
+        for at in served.into_values() {
+            at.stop.cancel();
+            // A panic outside a step is on the standard error stream already.
+            let _ = at.task.await;
+        }
+        assigned
     }
 
-    fn jobs(&self, command_lanes: u16, booking_lanes: u16) -> Vec<Job> {
-        let Self { parts, settings, gauges, .. } = self;
-        let throttle = Arc::new(Throttle::new(settings));
-        let shared = || (parts.clone(), settings.clone(), Arc::clone(gauges));
-        let reading = if settings.patience_ms == 0 { IDLE } else { Duration::ZERO };
-        let longest = settings.longest_pause_ms;
-        let job = |name: String, pace: Duration, longest_pause_ms: u64, make: Make| Job {
-            name,
-            make,
-            pace,
-            longest_pause_ms,
-        };
-        let mut jobs = Vec::new();
-        for lane in 0..command_lanes {
-            let (parts, settings, gauges) = shared();
+    /// What this process is to serve now. Whoever has the sales' only lane does what is done once for all.
+    async fn assigned(&self) -> PortResult<BTreeSet<Duty>> {
+        let assignment = &self.parts.assignment;
+        let mut duties = BTreeSet::new();
+        duties.extend(assignment.lanes(&Topic::Commands).await?.into_iter().map(Duty::Keeper));
+        for lane in assignment.lanes(&Topic::Bookings).await? {
+            duties.extend([Duty::Pool(lane), Duty::Finaliser(lane)]);
+        }
+        if !assignment.lanes(&Topic::Sales).await?.is_empty() {
+            duties.extend([Duty::Expiry, Duty::Relay]);
+        }
+        Ok(duties)
+    }
+
+    fn make(&self, duty: Duty) -> Box<dyn Steps> {
+        let Self { parts, settings, gauges, throttle } = self;
+        let (parts, gauges) = (parts.clone(), Arc::clone(gauges));
+        match duty {
+            Duty::Keeper(lane) => Box::new(Keeper::new(parts, settings.clone(), gauges, lane)),
+            Duty::Pool(lane) => Box::new(Pool::new(parts, settings, gauges, Arc::clone(throttle), lane)),
+            Duty::Finaliser(lane) => Box::new(Finaliser::new(parts, settings.clone(), gauges, lane)),
+            Duty::Expiry => Box::new(Expiry::new(parts, settings, gauges)),
+            Duty::Relay => Box::new(Relay::new(parts, settings, gauges)),
+        }
+    }
+
+    /// What a part sleeps when it was idle.
+    fn pace(&self, duty: Duty) -> Duration {
+        match duty {
+            Duty::Keeper(_) | Duty::Pool(_) | Duty::Finaliser(_) if self.settings.patience_ms == 0 => IDLE,
+            // They wait in their reads.
+            Duty::Keeper(_) | Duty::Pool(_) | Duty::Finaliser(_) => Duration::ZERO,
+            Duty::Expiry => Duration::from_millis(self.settings.expire_every_ms),
+            Duty::Relay => Duration::from_millis(self.settings.outbox_every_ms),
+        }
+    }
+
+    /// The longest pause after a failure that a part survives, in milliseconds.
+    fn longest_pause_ms(&self, duty: Duty) -> u64 {
+        let longest = self.settings.longest_pause_ms;
+        match duty {
             // One line that can't be kept, or one command that can't be done, must not hold up the other lines.
-            let longest = longest.min(2 * settings.tick_ms);
-            let make = move || Box::new(Keeper::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)) as _;
-            jobs.push(job(format!("keeper {lane}"), reading, longest, Box::new(make)));
+            Duty::Keeper(_) => longest.min(2 * self.settings.tick_ms),
+            _ => longest,
         }
-        for lane in 0..booking_lanes {
-            let ((parts, settings, gauges), throttle) = (shared(), Arc::clone(&throttle));
-            let make = move || {
-                let (gauges, throttle) = (Arc::clone(&gauges), Arc::clone(&throttle));
-                Box::new(Pool::new(parts.clone(), &settings, gauges, throttle, lane)) as _
-            };
-            jobs.push(job(format!("hold pool {lane}"), reading, longest, Box::new(make)));
-            let (parts, settings, gauges) = shared();
-            let make =
-                move || Box::new(Finaliser::new(parts.clone(), settings.clone(), Arc::clone(&gauges), lane)) as _;
-            jobs.push(job(format!("finaliser {lane}"), reading, longest, Box::new(make)));
-        }
-        let (parts, settings, gauges) = shared();
-        let pace = Duration::from_millis(settings.expire_every_ms);
-        let make = move || Box::new(Expiry::new(parts.clone(), &settings, Arc::clone(&gauges))) as _;
-        jobs.push(job("expiry".to_owned(), pace, longest, Box::new(make)));
-        let (parts, settings, gauges) = shared();
-        let pace = Duration::from_millis(settings.outbox_every_ms);
-        let make = move || Box::new(Relay::new(parts.clone(), &settings, Arc::clone(&gauges))) as _;
-        jobs.push(job("outbox relay".to_owned(), pace, longest, Box::new(make)));
-        jobs
     }
 
-    /// Keeps one part going until the stop.
-    async fn supervise(&self, job: Job) {
-        let Job { name, make, pace, longest_pause_ms } = job;
+    /// Keeps one part going until `stop`.
+    async fn supervise(&self, duty: Duty, stop: &CancellationToken) {
+        let (pace, longest_pause_ms) = (self.pace(duty), self.longest_pause_ms(duty));
         let mut failures = 0_u32;
-        while !self.stop.is_cancelled() {
-            let mut part = make();
-            while !self.stop.is_cancelled() {
+        while !stop.is_cancelled() {
+            let mut part = self.make(duty);
+            while !stop.is_cancelled() {
                 let step = AssertUnwindSafe(part.step(self.parts.clock.now())).catch_unwind();
                 let failed = match step.await {
                     Ok(Ok(progress)) => {
                         failures = 0;
-                        self.sleep(match progress {
+                        let rest = match progress {
                             Progress::Did(_) => Duration::ZERO,
                             Progress::Idle => pace,
                             Progress::Later(ms) => Duration::from_millis(ms),
-                        })
-                        .await;
+                        };
+                        sleep(rest, stop).await;
                         continue;
                     }
                     Ok(Err(error)) => Some(error),
@@ -194,15 +242,15 @@ impl Driver {
                 // The first failures in a row, then ever fewer of them.
                 if failures.count_ones() <= 1 {
                     if let Some(error) = &failed {
-                        tracing::warn!(part = name, failures, %error, "a step failed");
+                        tracing::warn!(?duty, failures, %error, "a step failed");
                     } else {
-                        tracing::error!(part = name, failures, "a step panicked");
+                        tracing::error!(?duty, failures, "a step panicked");
                     }
                 }
                 if failed.is_some_and(|error| error.is_passing()) {
-                    self.pause(&mut failures, longest_pause_ms).await;
+                    self.pause(&mut failures, longest_pause_ms, stop).await;
                 } else {
-                    self.pause(&mut failures, self.settings.longest_pause_ms).await;
+                    self.pause(&mut failures, self.settings.longest_pause_ms, stop).await;
                     self.gauges.restarts_total.add(1);
                     break;
                 }
@@ -211,21 +259,21 @@ impl Driver {
     }
 
     /// A pause that doubles with each failure, up to `longest_ms`.
-    async fn pause(&self, failures: &mut u32, longest_ms: u64) {
+    async fn pause(&self, failures: &mut u32, longest_ms: u64, stop: &CancellationToken) {
         let doubled = self.settings.first_pause_ms.saturating_mul(1 << (*failures).min(20));
         *failures = failures.saturating_add(1);
-        self.sleep(Duration::from_millis(doubled.min(longest_ms))).await;
+        sleep(Duration::from_millis(doubled.min(longest_ms)), stop).await;
     }
+}
 
-    async fn sleep(&self, rest: Duration) {
-        if rest.is_zero() {
-            // Lets the others have their turn, however much there is to do here.
-            tokio::task::yield_now().await;
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(rest) => {}
-            () = self.stop.cancelled() => {}
-        }
+async fn sleep(rest: Duration, stop: &CancellationToken) {
+    if rest.is_zero() {
+        // Lets the others have their turn, however much there is to do here.
+        tokio::task::yield_now().await;
+        return;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(rest) => {}
+        () = stop.cancelled() => {}
     }
 }

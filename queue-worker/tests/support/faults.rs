@@ -107,6 +107,7 @@ pub fn behind(parts: &Parts, faults: &Arc<Faults>) -> Parts {
     let faults = || Arc::clone(faults);
     Parts {
         log: Arc::new(Faulty { inner: Arc::clone(&parts.log), faults: faults() }),
+        assignment: Arc::clone(&parts.assignment),
         desk: Arc::new(Faulty { inner: Arc::clone(&parts.desk), faults: faults() }),
         holds: Arc::new(Faulty { inner: Arc::clone(&parts.holds), faults: faults() }),
         ledger: Arc::new(Faulty { inner: Arc::clone(&parts.ledger), faults: faults() }),

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use backends::memory::{Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments};
+use backends::memory::{
+    Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments, SoleWorker,
+};
 use booking_core::{
     booking::booking_id,
     catalog::{Event, Venue},
@@ -232,6 +234,7 @@ impl World {
     pub fn parts(&self) -> Parts {
         Parts {
             log: Arc::new(self.log.clone()),
+            assignment: Arc::new(SoleWorker::new(Arc::new(self.log.clone()))),
             desk: Arc::new(self.desk.clone()),
             holds: Arc::new(self.holds.clone()),
             ledger: Arc::new(self.ledger.clone()),

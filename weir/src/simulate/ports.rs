@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use backends::memory::{Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments};
+use backends::memory::{
+    Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments, SoleWorker,
+};
 use booking_core::{
     booking::{
         AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
@@ -74,6 +76,7 @@ impl Ports {
     pub(super) fn parts(self: &Arc<Self>) -> queue_worker::Parts {
         queue_worker::Parts {
             log: self.clone(),
+            assignment: Arc::new(SoleWorker::new(self.clone())),
             desk: self.clone(),
             holds: self.clone(),
             ledger: self.clone(),
