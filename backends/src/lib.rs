@@ -5,4 +5,5 @@ pub mod memory;
 pub mod postgres;
 pub mod redis;
 mod sandbox;
+mod sql;
 pub mod sqlite;

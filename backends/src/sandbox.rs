@@ -1,5 +1,7 @@
 //! The sandbox provider's rule, for whichever store keeps its payments.
 
+use std::collections::HashMap;
+
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
@@ -121,6 +123,128 @@ impl SandboxPayment {
         Ok(())
     }
 }
+
+/// Payments at hand, by their id.
+pub(crate) type PaymentsAtHand = HashMap<TransactionId, SandboxPayment>;
+
+/// What the sandbox is asked for, where many who ask are answered together.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Create { transaction: TransactionId, amount: Money, outcome: SandboxOutcome },
+    Authorise { booking: BookingId, transaction: TransactionId, due: Money },
+    Capture { booking: BookingId, transaction: TransactionId },
+    Void { booking: BookingId, transaction: TransactionId },
+}
+
+/// What it answers. A refusal is an answer like any other, and what it changed is kept.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Done(PortResult<()>),
+    Authorised(PortResult<Authorisation>),
+}
+
+impl Ask {
+    /// The payment that it is about.
+    pub(crate) fn transaction(&self) -> &TransactionId {
+        match self {
+            Self::Create { transaction, .. }
+            | Self::Authorise { transaction, .. }
+            | Self::Capture { transaction, .. }
+            | Self::Void { transaction, .. } => transaction,
+        }
+    }
+
+    /// Decides it. What `payments` are afterwards is to be kept.
+    pub(crate) fn decide(&self, payments: &mut PaymentsAtHand) -> Told {
+        match self {
+            Self::Create { transaction, amount, outcome } => {
+                let made =
+                    payments.entry(transaction.clone()).or_insert_with(|| SandboxPayment::new(*amount, *outcome));
+                Told::Done(made.is_again(transaction, *amount, *outcome))
+            }
+            Self::Authorise { booking, transaction, due } => {
+                let payment = payments.get_mut(transaction);
+                Told::Authorised(
+                    payment.map_or_else(|| Ok(SandboxPayment::unknown()), |payment| payment.authorise(booking, *due)),
+                )
+            }
+            Self::Capture { booking, transaction } => Told::Done(match payments.get_mut(transaction) {
+                Some(payment) => payment.capture(transaction, booking),
+                None => Err(SandboxPayment::nothing_to_take(transaction, booking)),
+            }),
+            Self::Void { booking, transaction } => {
+                Told::Done(payments.get_mut(transaction).map_or(Ok(()), |payment| payment.void(transaction, booking)))
+            }
+        }
+    }
+}
+
+impl Told {
+    /// The answer to whatever was not an authorisation.
+    pub(crate) fn done(self) -> PortResult<()> {
+        match self {
+            Self::Done(done) => done,
+            Self::Authorised(_) => Err(damaged("another question was answered".to_owned())),
+        }
+    }
+
+    /// The answer to an authorisation.
+    pub(crate) fn authorised(self) -> PortResult<Authorisation> {
+        match self {
+            Self::Authorised(answer) => answer,
+            Self::Done(_) => Err(damaged("another question was answered".to_owned())),
+        }
+    }
+}
+
+/// The ports of a store whose `ask` carries an [`Ask`] out and whose `$status` looks one payment up.
+macro_rules! sandbox_verbs {
+    ($store:ty, $status:ident) => {
+        #[async_trait::async_trait]
+        impl booking_core::ports::payments::Payments for $store {
+            async fn authorise(
+                &self,
+                booking: &BookingId,
+                transaction: &TransactionId,
+                due: Money,
+            ) -> PortResult<booking_core::ports::payments::Authorisation> {
+                let (booking, transaction) = (booking.clone(), transaction.clone());
+                self.ask(Ask::Authorise { booking, transaction, due }).await?.authorised()
+            }
+
+            async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
+                let (booking, transaction) = (booking.clone(), transaction.clone());
+                self.ask(Ask::Capture { booking, transaction }).await?.done()
+            }
+
+            async fn void(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
+                let (booking, transaction) = (booking.clone(), transaction.clone());
+                self.ask(Ask::Void { booking, transaction }).await?.done()
+            }
+
+            async fn status(
+                &self,
+                transaction: &TransactionId,
+            ) -> PortResult<Option<booking_core::ports::payments::PaymentStatus>> {
+                self.$status(transaction).await
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl booking_core::ports::payments::SandboxPayments for $store {
+            async fn create(
+                &self,
+                transaction: &TransactionId,
+                amount: Money,
+                outcome: booking_core::ports::payments::SandboxOutcome,
+            ) -> PortResult<()> {
+                let transaction = transaction.clone();
+                self.ask(Ask::Create { transaction, amount, outcome }).await?.done()
+            }
+        }
+    };
+}
+pub(crate) use sandbox_verbs;
 
 fn declined() -> Authorisation {
     Authorisation::Declined("The card was declined.".to_owned())

@@ -1,11 +1,6 @@
 //! The catalog in one SQLite file: venues and events as JSON. Neither ever changes, so that what was read once is kept.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use booking_core::{
@@ -26,6 +21,7 @@ use super::{
     group::{Group, Reply, Scribe},
     queue::{self, Queue},
 };
+use crate::sql::kept::Kept;
 
 const PORT: &str = "catalog";
 
@@ -134,32 +130,6 @@ impl Catalog for SqliteCatalog {
     async fn put_event(&self, event: &Event) -> PortResult<Put> {
         let event = Box::new(event.clone());
         self.0.scribe.ask(|reply| Act::Event { event, reply }).await
-    }
-}
-
-/// Things that never change, kept in memory by id; beyond the limit any one of them is forgotten.
-struct Kept<K, T> {
-    max: usize,
-    things: Mutex<HashMap<K, Arc<T>>>,
-}
-
-impl<K: Clone + Eq + Hash, T> Kept<K, T> {
-    fn new(max: usize) -> Self {
-        Self { max, things: Mutex::default() }
-    }
-
-    fn get(&self, id: &K) -> Option<Arc<T>> {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    fn keep(&self, id: &K, thing: Arc<T>) -> Arc<T> {
-        let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
-        if things.len() >= self.max {
-            let any = things.keys().next().cloned();
-            any.and_then(|any| things.remove(&any));
-        }
-        things.insert(id.clone(), Arc::clone(&thing));
-        thing
     }
 }
 

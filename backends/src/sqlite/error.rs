@@ -16,42 +16,14 @@ mod code {
     pub(super) const NOTADB: u32 = 26;
 }
 
+pub(super) use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64, unreadable};
+
 pub(super) fn unavailable(port: &'static str, reason: impl Into<String>) -> PortError {
     PortError::Unavailable { port, reason: reason.into() }
 }
 
 pub(super) fn damaged(port: &'static str, reason: impl Into<String>) -> PortError {
     PortError::Damaged { port, reason: reason.into() }
-}
-
-/// A stored value that Weir can't have written; [`port_error`] makes [`PortError::Damaged`] of it.
-pub(super) fn unreadable(what: impl std::fmt::Display) -> sqlx::Error {
-    sqlx::Error::Decode(what.to_string().into())
-}
-
-/// Reads `text`, stored as JSON.
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(unreadable)
-}
-
-/// `value` as JSON to be stored.
-pub(super) fn to_json(value: &(impl serde::Serialize + ?Sized)) -> String {
-    serde_json::to_string(value).expect("what is stored is plain data with text keys")
-}
-
-/// Reads `text`, stored in its type's text form.
-pub(super) fn from_text<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, sqlx::Error> {
-    text.parse().map_err(unreadable)
-}
-
-/// A number as SQLite stores it. Offsets, versions and counts never come near 2^63.
-pub(super) fn to_i64(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A stored number that can't be negative.
-pub(super) fn to_u64(number: i64) -> Result<u64, sqlx::Error> {
-    u64::try_from(number).map_err(unreadable)
 }
 
 /// What `error` of the database at `path` means to `port`.

@@ -31,7 +31,6 @@ use super::{
 use acts::{Act, Writer};
 
 mod acts;
-mod books;
 mod load;
 mod read;
 mod rows;

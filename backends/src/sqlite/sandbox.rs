@@ -1,19 +1,11 @@
 //! The sandbox provider in one SQLite file; its rule is [`SandboxPayment`].
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use async_trait::async_trait;
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
-    ports::{
-        PortError, PortResult,
-        payments::{Authorisation, PaymentStatus, Payments, SandboxOutcome, SandboxPayments},
-    },
+    ports::{PortError, PortResult, payments::PaymentStatus},
 };
 use sqlx::SqliteConnection;
 
@@ -23,7 +15,7 @@ use super::{
     group::{Group, Reply, Scribe},
     queue::{self, Queue},
 };
-use crate::sandbox::SandboxPayment;
+use crate::sandbox::{Ask, PaymentsAtHand, SandboxPayment, Told, sandbox_verbs};
 
 const PORT: &str = "payments";
 
@@ -65,29 +57,12 @@ impl SqliteSandbox {
     }
 }
 
-#[async_trait]
-impl Payments for SqliteSandbox {
-    async fn authorise(
-        &self,
-        booking: &BookingId,
-        transaction: &TransactionId,
-        due: Money,
-    ) -> PortResult<Authorisation> {
-        let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0.scribe.ask(|reply| Act::Authorise { booking, transaction, due, reply }).await?
+impl SqliteSandbox {
+    async fn ask(&self, ask: Ask) -> PortResult<Told> {
+        self.0.scribe.ask(|reply| Act { ask, reply }).await
     }
 
-    async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
-        let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0.scribe.ask(|reply| Act::Capture { booking, transaction, reply }).await?
-    }
-
-    async fn void(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
-        let (booking, transaction) = (booking.clone(), transaction.clone());
-        self.0.scribe.ask(|reply| Act::Void { booking, transaction, reply }).await?
-    }
-
-    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
+    async fn look_up(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
         let found: Result<Option<String>, _> =
             sqlx::query_scalar("SELECT payment FROM payments WHERE transaction_id = ?1")
                 .bind(transaction.as_str())
@@ -99,63 +74,17 @@ impl Payments for SqliteSandbox {
     }
 }
 
-#[async_trait]
-impl SandboxPayments for SqliteSandbox {
-    async fn create(&self, transaction: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
-        let transaction = transaction.clone();
-        self.0.scribe.ask(|reply| Act::Create { transaction, amount, outcome, reply }).await?
-    }
-}
+sandbox_verbs!(SqliteSandbox, look_up);
 
-/// What is asked for. A refusal of the provider is an answer like any other, and what it changed is kept.
-enum Act {
-    Create { transaction: TransactionId, amount: Money, outcome: SandboxOutcome, reply: Reply<PortResult<()>> },
-    Authorise { booking: BookingId, transaction: TransactionId, due: Money, reply: Reply<PortResult<Authorisation>> },
-    Capture { booking: BookingId, transaction: TransactionId, reply: Reply<PortResult<()>> },
-    Void { booking: BookingId, transaction: TransactionId, reply: Reply<PortResult<()>> },
+/// What is asked for, and who waits for the answer.
+struct Act {
+    ask: Ask,
+    reply: Reply<Told>,
 }
 
 impl queue::Act for Act {
     fn bytes(&self) -> usize {
         256
-    }
-}
-
-type AllPayments = HashMap<TransactionId, SandboxPayment>;
-
-impl Act {
-    fn transaction(&self) -> &TransactionId {
-        match self {
-            Self::Create { transaction, .. }
-            | Self::Authorise { transaction, .. }
-            | Self::Capture { transaction, .. }
-            | Self::Void { transaction, .. } => transaction,
-        }
-    }
-
-    fn decide(&mut self, payments: &mut AllPayments) {
-        match self {
-            Self::Create { transaction, amount, outcome, reply } => {
-                let made =
-                    payments.entry(transaction.clone()).or_insert_with(|| SandboxPayment::new(*amount, *outcome));
-                reply.set(made.is_again(transaction, *amount, *outcome));
-            }
-            Self::Authorise { booking, transaction, due, reply } => {
-                let payment = payments.get_mut(transaction);
-                reply.set(
-                    payment.map_or_else(|| Ok(SandboxPayment::unknown()), |payment| payment.authorise(booking, *due)),
-                );
-            }
-            Self::Capture { booking, transaction, reply } => {
-                reply.set(match payments.get_mut(transaction) {
-                    Some(payment) => payment.capture(transaction, booking),
-                    None => Err(SandboxPayment::nothing_to_take(transaction, booking)),
-                });
-            }
-            Self::Void { booking, transaction, reply } => {
-                reply.set(payments.get_mut(transaction).map_or(Ok(()), |payment| payment.void(transaction, booking)));
-            }
-        }
     }
 }
 
@@ -166,7 +95,7 @@ impl Group for Writer {
     const APART: bool = true;
 
     async fn write(&mut self, transaction: &mut SqliteConnection, acts: &mut Vec<Act>) -> Result<(), sqlx::Error> {
-        let named: BTreeSet<&TransactionId> = acts.iter().map(Act::transaction).collect();
+        let named: BTreeSet<&TransactionId> = acts.iter().map(|act| act.ask.transaction()).collect();
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT transaction_id, payment FROM payments
              WHERE transaction_id IN (SELECT value FROM json_each(?1))",
@@ -177,10 +106,10 @@ impl Group for Writer {
         let before = rows
             .into_iter()
             .map(|(id, payment)| Ok((from_text(&id)?, from_json(&payment)?)))
-            .collect::<Result<AllPayments, sqlx::Error>>()?;
+            .collect::<Result<PaymentsAtHand, sqlx::Error>>()?;
         let mut payments = before.clone();
         for act in acts {
-            act.decide(&mut payments);
+            act.reply.set(act.ask.decide(&mut payments));
         }
         let changed: Vec<_> = payments.iter().filter(|(id, payment)| before.get(*id) != Some(payment)).collect();
         if changed.is_empty() {
@@ -199,19 +128,13 @@ impl Group for Writer {
 
     fn written(&mut self, acts: Vec<Act>) {
         for act in acts {
-            match act {
-                Act::Create { reply, .. } | Act::Capture { reply, .. } | Act::Void { reply, .. } => reply.send(),
-                Act::Authorise { reply, .. } => reply.send(),
-            }
+            act.reply.send();
         }
     }
 
     fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
         for act in acts {
-            match act {
-                Act::Create { reply, .. } | Act::Capture { reply, .. } | Act::Void { reply, .. } => reply.fail(why),
-                Act::Authorise { reply, .. } => reply.fail(why),
-            }
+            act.reply.fail(why);
         }
     }
 }

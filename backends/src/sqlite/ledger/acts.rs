@@ -11,10 +11,13 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::{books::Books, load, load::Needs, store, trails};
-use crate::sqlite::{
-    group::{Group, Reply},
-    queue,
+use super::{load, load::Needs, store, trails};
+use crate::{
+    sql::books::Books,
+    sqlite::{
+        group::{Group, Reply},
+        queue,
+    },
 };
 
 /// What is asked for, and whom to answer.

@@ -9,11 +9,11 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::{
+use super::rows::{kept, select_bookings};
+use crate::sql::{
     books::{Books, Hall, Seat},
-    rows::{kept, select_bookings},
+    stored::{from_text, to_json, to_u64, unreadable},
 };
-use crate::sqlite::error::{from_text, to_json, to_u64, unreadable};
 
 /// What a group's verbs name.
 #[derive(Debug, Default)]

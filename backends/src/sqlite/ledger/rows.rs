@@ -1,18 +1,15 @@
 //! Bookings as rows.
 
 use booking_core::{
-    booking::{Booking, BookingState},
-    digest::Digest,
-    id::TransactionId,
-    money::Money,
-    seats::SeatIndex,
-    time::Timestamp,
+    booking::Booking, digest::Digest, id::TransactionId, money::Money, seats::SeatIndex, time::Timestamp,
 };
 use serde::Serialize;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::books::Kept;
-use crate::sqlite::error::{from_json, from_text, unreadable};
+use crate::sql::{
+    books::Kept,
+    stored::{from_json, from_text, state_of, state_text, unreadable},
+};
 
 /// A query of whole bookings, with whatever follows `FROM bookings`; [`kept`] reads its rows.
 macro_rules! select_bookings {
@@ -101,25 +98,4 @@ pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         fingerprint: Digest(fingerprint),
     };
     Ok(Kept { booking, max_seats: row.try_get(14)?, changed: false })
-}
-
-fn state_text(state: BookingState) -> &'static str {
-    match state {
-        BookingState::Held => "held",
-        BookingState::Confirmed => "confirmed",
-        BookingState::Cancelled => "cancelled",
-        BookingState::Expired => "expired",
-        BookingState::Released => "released",
-    }
-}
-
-fn state_of(text: &str) -> Result<BookingState, sqlx::Error> {
-    Ok(match text {
-        "held" => BookingState::Held,
-        "confirmed" => BookingState::Confirmed,
-        "cancelled" => BookingState::Cancelled,
-        "expired" => BookingState::Expired,
-        "released" => BookingState::Released,
-        other => return Err(unreadable(format!("a booking that is '{other}'"))),
-    })
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use booking_core::booking::BookingState;
 use sqlx::SqliteConnection;
 
-use super::{
+use super::rows::{BookingRow, UPSERT_BOOKINGS};
+use crate::sql::{
     books::Books,
-    rows::{BookingRow, UPSERT_BOOKINGS},
+    stored::{to_json, unreadable},
 };
-use crate::sqlite::error::{to_json, unreadable};
 
 /// Writes what changed in `books`. The order matters to the triggers that hold the invariants: bookings, then who has
 /// the seats, then the outbox.

@@ -1,7 +1,7 @@
 //! What a transaction of the ledger looks at and changes, and how each verb changes it.
 //!
-//! [`super::load`] reads what the verbs of a group may ask for; they decide here, one after the other, by the shared
-//! rules; [`super::store`] writes what changed.
+//! A SQL ledger reads what the verbs of a transaction may ask for; they decide here, one after the other, by the shared
+//! rules; the ledger writes what changed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,60 +19,60 @@ use booking_core::{
 
 /// A booking as the ledger keeps it.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) booking: Booking,
+pub(crate) struct Kept {
+    pub(crate) booking: Booking,
     /// Of the claim that made it.
-    pub(super) max_seats: u32,
+    pub(crate) max_seats: u32,
     /// Whether it is in [`Books::changed`].
-    pub(super) changed: bool,
+    pub(crate) changed: bool,
 }
 
 /// Who has a seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     /// As it was read.
-    pub(super) stored: Option<BookingId>,
-    pub(super) owner: Option<BookingId>,
-    pub(super) changed: bool,
+    pub(crate) stored: Option<BookingId>,
+    pub(crate) owner: Option<BookingId>,
+    pub(crate) changed: bool,
 }
 
 /// An event's sums.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hall {
+pub(crate) struct Hall {
     /// Rises with every change of its seats.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     /// Seats booked.
-    pub(super) booked: u64,
-    pub(super) changed: bool,
+    pub(crate) booked: u64,
+    pub(crate) changed: bool,
 }
 
 /// Seats that a verb changed, and what they are after it.
 #[derive(Debug, Default)]
-pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
+pub(crate) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
 
 /// What a transaction looks at and changes.
 #[derive(Debug, Default)]
-pub(super) struct Books {
-    pub(super) bookings: HashMap<BookingId, Kept>,
+pub(crate) struct Books {
+    pub(crate) bookings: HashMap<BookingId, Kept>,
     of_user: HashMap<(UserId, EventId), Vec<BookingId>>,
     of_session: HashMap<SessionId, Vec<BookingId>>,
-    pub(super) seats: HashMap<(EventId, SeatIndex), Seat>,
-    pub(super) halls: HashMap<EventId, Hall>,
+    pub(crate) seats: HashMap<(EventId, SeatIndex), Seat>,
+    pub(crate) halls: HashMap<EventId, Hall>,
     /// Payments of bookings to confirm that are to be given back, or were.
-    pub(super) given_back: HashSet<(BookingId, TransactionId)>,
+    pub(crate) given_back: HashSet<(BookingId, TransactionId)>,
     /// Holds whose deadline had passed when the books were read, oldest first.
-    pub(super) due: Vec<BookingId>,
+    pub(crate) due: Vec<BookingId>,
     /// Bookings made or changed, each once, in the order of their first change.
-    pub(super) changed: Vec<BookingId>,
+    pub(crate) changed: Vec<BookingId>,
     /// One row a change, in order; numbered when they are written.
-    pub(super) outbox: Vec<OutboxRow>,
+    pub(crate) outbox: Vec<OutboxRow>,
     /// The latest moment of the verbs.
-    pub(super) latest: Timestamp,
+    pub(crate) latest: Timestamp,
 }
 
 impl Books {
     /// Takes a booking that was read. Once: what a verb made of it since stands.
-    pub(super) fn keep(&mut self, kept: Kept) {
+    pub(crate) fn keep(&mut self, kept: Kept) {
         if !self.bookings.contains_key(&kept.booking.booking_id) {
             self.insert(kept);
         }
@@ -88,7 +88,7 @@ impl Books {
     }
 
     /// Runs one verb of the ledger at `now`: `act` on each of `batch`, then the versions of the events it changed.
-    pub(super) fn apply<A, T>(
+    pub(crate) fn apply<A, T>(
         &mut self,
         batch: impl IntoIterator<Item = A>,
         now: Timestamp,
@@ -100,7 +100,7 @@ impl Books {
         Applied { answers, seats: self.number(touched) }
     }
 
-    pub(super) fn claim(&mut self, claim: &ClaimSeats, now: Timestamp, touched: &mut Touched) -> Claimed {
+    pub(crate) fn claim(&mut self, claim: &ClaimSeats, now: Timestamp, touched: &mut Touched) -> Claimed {
         if let Some(earlier) = self.bookings.get(&claim.booking) {
             return settles_earlier(claim, &earlier.booking);
         }
@@ -120,7 +120,7 @@ impl Books {
         answer
     }
 
-    pub(super) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
+    pub(crate) fn confirm(&mut self, ask: &ConfirmSeats, now: Timestamp, touched: &mut Touched) -> Confirmed {
         let kept = self.bookings.get(&ask.booking);
         let is_given_back = self.given_back.contains(&(ask.booking.clone(), ask.transaction.clone()));
         let seats = match kept {
@@ -133,20 +133,20 @@ impl Books {
         answer
     }
 
-    pub(super) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
+    pub(crate) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
         let (answer, after) = judge_release(self.booking(&ask.booking), ask, now);
         self.change(after, now, touched);
         answer
     }
 
     /// Marks a hold as expired if its deadline has passed.
-    pub(super) fn expire(&mut self, id: &BookingId, now: Timestamp, touched: &mut Touched) -> Option<Booking> {
+    pub(crate) fn expire(&mut self, id: &BookingId, now: Timestamp, touched: &mut Touched) -> Option<Booking> {
         let after = judge_expiry(self.booking(id)?, now)?;
         self.change(Some(after.clone()), now, touched);
         Some(after)
     }
 
-    pub(super) fn cancel(
+    pub(crate) fn cancel(
         &mut self,
         id: &BookingId,
         user: &UserId,

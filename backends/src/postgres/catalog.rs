@@ -1,0 +1,165 @@
+//! The catalog on Postgres: venues and events as JSON. Neither ever changes, so that what was read once is kept.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use booking_core::{
+    catalog::{Event, Venue},
+    id::{EventId, VenueId},
+    ports::{
+        PortResult,
+        catalog::{Catalog, CatalogReader, Put},
+    },
+    time::Timestamp,
+};
+use serde::de::DeserializeOwned;
+use sqlx::PgConnection;
+
+use super::{database::PostgresDatabase, error::port_error, tries::ask};
+use crate::sql::{
+    kept::Kept,
+    stored::{from_json, to_json},
+};
+
+const PORT: &str = "catalog";
+
+/// The most venues kept in memory; each has up to 200,000 seats.
+const MAX_VENUES: usize = 32;
+/// The most events kept in memory.
+const MAX_EVENTS: usize = 4_096;
+
+/// The catalog. A clone is the same catalog.
+#[derive(Clone)]
+pub struct PostgresCatalog(Arc<Shared>);
+
+struct Shared {
+    database: PostgresDatabase,
+    venues: Kept<VenueId, Venue>,
+    events: Kept<EventId, Event>,
+}
+
+impl PostgresCatalog {
+    /// The catalog in `database`.
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self(Arc::new(Shared { database, venues: Kept::new(MAX_VENUES), events: Kept::new(MAX_EVENTS) }))
+    }
+
+    async fn one<T: DeserializeOwned>(&self, sql: &'static str, id: &str) -> PortResult<Option<Arc<T>>> {
+        let found: Option<String> = ask!(&self.0.database, PORT, connection => one(connection, sql, id))?;
+        read_all(found).map(|mut found| found.pop())
+    }
+}
+
+#[async_trait]
+impl CatalogReader for PostgresCatalog {
+    async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>> {
+        if let Some(kept) = self.0.venues.get(venue) {
+            return Ok(Some(kept));
+        }
+        let found = self.one(VENUE, venue.as_str()).await?;
+        Ok(found.map(|found| self.0.venues.keep(venue, found)))
+    }
+
+    async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
+        if let Some(kept) = self.0.events.get(event) {
+            return Ok(Some(kept));
+        }
+        let found = self.one(EVENT, event.as_str()).await?;
+        Ok(found.map(|found| self.0.events.keep(event, found)))
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        after: Option<(Timestamp, EventId)>,
+        max: usize,
+    ) -> PortResult<Vec<Arc<Event>>> {
+        let found = ask!(&self.0.database, PORT, connection => list(connection, from, after.as_ref(), max))?;
+        read_all(found)
+    }
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    async fn put_venue(&self, venue: &Venue) -> PortResult<Put> {
+        ask!(&self.0.database, PORT, connection => put_venue(connection, venue))
+    }
+
+    async fn put_event(&self, event: &Event) -> PortResult<Put> {
+        ask!(&self.0.database, PORT, connection => put_event(connection, event))
+    }
+}
+
+const VENUE: &str = "SELECT venue::text FROM venues WHERE venue_id = $1";
+const EVENT: &str = "SELECT event::text FROM events WHERE event_id = $1";
+
+async fn one(connection: &mut PgConnection, sql: &'static str, id: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await
+}
+
+async fn list(
+    connection: &mut PgConnection,
+    from: Timestamp,
+    after: Option<&(Timestamp, EventId)>,
+    max: usize,
+) -> Result<Vec<String>, sqlx::Error> {
+    // No event has an empty id: without `after`, every event at or after `from` is behind this.
+    let (after_start, after_id) = after.map_or((from.as_millis(), ""), |(start, id)| (start.as_millis(), id.as_str()));
+    sqlx::query_scalar(
+        "SELECT event::text FROM events
+         WHERE starts_at >= $1 AND (starts_at, event_id COLLATE \"C\") > ($2, $3)
+         ORDER BY starts_at, event_id COLLATE \"C\" LIMIT $4",
+    )
+    .bind(from.as_millis())
+    .bind(after_start)
+    .bind(after_id)
+    .bind(i64::try_from(max).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await
+}
+
+async fn put_venue(connection: &mut PgConnection, venue: &Venue) -> Result<Put, sqlx::Error> {
+    let made = sqlx::query(
+        "INSERT INTO venues (venue_id, venue) VALUES ($1, $2::text::json) ON CONFLICT (venue_id) DO NOTHING",
+    )
+    .bind(venue.venue_id.as_str())
+    .bind(to_json(venue))
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    outcome(made, connection, VENUE, venue.venue_id.as_str(), venue).await
+}
+
+async fn put_event(connection: &mut PgConnection, event: &Event) -> Result<Put, sqlx::Error> {
+    let made = sqlx::query(
+        "INSERT INTO events (event_id, starts_at, event) VALUES ($1, $2, $3::text::json)
+         ON CONFLICT (event_id) DO NOTHING",
+    )
+    .bind(event.event_id.as_str())
+    .bind(event.starts_at.as_millis())
+    .bind(to_json(event))
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    outcome(made, connection, EVENT, event.event_id.as_str(), event).await
+}
+
+/// Whether `thing` is what stands under its id: it was made now, or is the same as what was made before.
+async fn outcome<T: DeserializeOwned + PartialEq>(
+    made: u64,
+    connection: &mut PgConnection,
+    sql: &'static str,
+    id: &str,
+    thing: &T,
+) -> Result<Put, sqlx::Error> {
+    if made > 0 {
+        return Ok(Put::Done);
+    }
+    let stands = one(connection, sql, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(if from_json::<T>(&stands)? == *thing { Put::Done } else { Put::Conflict })
+}
+
+fn read_all<T: DeserializeOwned>(found: impl IntoIterator<Item = String>) -> PortResult<Vec<Arc<T>>> {
+    let read = |text: String| from_json(&text).map(Arc::new).map_err(|error| port_error(PORT, &error));
+    found.into_iter().map(read).collect()
+}

@@ -1,0 +1,157 @@
+//! The ledger on Postgres.
+//!
+//! A verb that changes bookings is one transaction (`ledger/write.rs`): it locks the rows of the events it is about, so
+//! that nobody else changes them meanwhile, reads what it may ask for, decides by the shared rules
+//! ([`booking_core::booking`]) and writes what changed in one statement. So one event's changes come one after the
+//! other, as its versions have to, and other events' go on beside them. The schema's keys and triggers hold invariants
+//! 1, 2 and 3 once more: a transaction that would break one fails.
+//!
+//! The limit of seats of a session counts all events; two claims of one session in two events at once don't see each
+//! other. An admission, and so its session, is of one event.
+
+use async_trait::async_trait;
+use booking_core::{
+    booking::{
+        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
+        Released, Totals,
+    },
+    digest::Digest,
+    holds::SeatClaim,
+    id::{BookingId, EventId, UserId},
+    ports::{
+        PortResult,
+        ledger::{Applied, Ledger, LedgerReader, SeatStates},
+    },
+    time::Timestamp,
+};
+
+use super::{database::PostgresDatabase, tries::ask};
+use needs::Needs;
+
+mod load;
+mod needs;
+mod outbox;
+mod read;
+mod rows;
+mod store;
+mod trails;
+mod write;
+
+const PORT: &str = "ledger";
+
+/// The ledger. A clone is the same ledger.
+#[derive(Debug, Clone)]
+pub struct PostgresLedger {
+    database: PostgresDatabase,
+}
+
+impl PostgresLedger {
+    /// The ledger in `database`.
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl LedgerReader for PostgresLedger {
+    async fn booking(&self, booking: &BookingId) -> PortResult<Option<Booking>> {
+        ask!(&self.database, PORT, connection => read::booking(connection, booking))
+    }
+
+    async fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        ask!(&self.database, PORT, connection => read::bookings_of(connection, user, before, max))
+    }
+
+    async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates> {
+        ask!(&self.database, PORT, connection => read::seat_states(connection, event))
+    }
+
+    async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
+        ask!(&self.database, PORT, connection => read::totals(connection, event, now))
+    }
+
+    async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
+        ask!(&self.database, PORT, connection => trails::audit_trail(connection, event, before, max))
+    }
+
+    async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
+        ask!(&self.database, PORT, connection => trails::payment_acts(connection, booking))
+    }
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn claim_seats(&self, batch: &[ClaimSeats], now: Timestamp) -> PortResult<Applied<Claimed>> {
+        self.write(Needs::of_claims(batch), |books| {
+            books.apply(batch, now, |books, claim, touched| Some(books.claim(claim, now, touched)))
+        })
+        .await
+    }
+
+    async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
+        self.write(Needs::of_confirmations(batch), |books| {
+            books.apply(batch, now, |books, ask, touched| Some(books.confirm(ask, now, touched)))
+        })
+        .await
+    }
+
+    async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {
+        self.write(Needs::of_bookings(batch.iter().map(|ask| &ask.booking)), |books| {
+            books.apply(batch, now, |books, ask, touched| Some(books.release(ask, now, touched)))
+        })
+        .await
+    }
+
+    async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
+        let due = ask!(&self.database, PORT, connection => read::due(connection, now, max))?;
+        if due.is_empty() {
+            return Ok(Applied { answers: Vec::new(), seats: Vec::new() });
+        }
+        self.write(Needs::of_bookings(&due), |books| {
+            books.apply(&due, now, |books, id, touched| Some(books.expire(id, now, touched)))
+        })
+        .await
+        .map(|applied| Applied { answers: applied.answers.into_iter().flatten().collect(), seats: applied.seats })
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingId,
+        user: &UserId,
+        refund: i64,
+        now: Timestamp,
+    ) -> PortResult<Applied<Cancelled>> {
+        self.write(Needs::of_bookings([booking]), |books| {
+            books.apply([booking], now, |books, id, touched| Some(books.cancel(id, user, refund, now, touched)))
+        })
+        .await
+    }
+
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        ask!(&self.database, PORT, connection => read::live_claims(connection, event, now))
+    }
+
+    async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => trails::record_payment(connection, act))
+    }
+
+    async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
+        ask!(&self.database, PORT, connection => trails::unsettled_payments(connection, until, max))
+    }
+
+    async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => trails::record_audit(connection, entry))
+    }
+
+    async fn outbox(&self, max: usize) -> PortResult<Vec<OutboxRow>> {
+        ask!(&self.database, PORT, connection => outbox::read(connection, max))
+    }
+
+    async fn outbox_published(&self, number: u64) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => outbox::published(connection, number))
+    }
+
+    async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {
+        ask!(&self.database, PORT, connection => trails::chain_end(connection, event, &candidate))
+    }
+}

@@ -1,0 +1,116 @@
+//! Reading bookings and seats.
+
+use booking_core::{
+    booking::{Booking, Totals},
+    holds::SeatClaim,
+    id::{BookingId, EventId, UserId},
+    ports::ledger::SeatStates,
+    seats::SeatStatus,
+    time::Timestamp,
+};
+use futures_util::TryStreamExt as _;
+use sqlx::PgConnection;
+
+use super::rows::{kept, seat_index, select_bookings};
+use crate::sql::stored::{from_text, to_u64};
+
+pub(super) type Read<T> = Result<T, sqlx::Error>;
+
+pub(super) async fn booking(connection: &mut PgConnection, booking: &BookingId) -> Read<Option<Booking>> {
+    let row = sqlx::query(select_bookings!("WHERE b.booking_id = $1"))
+        .bind(booking.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok(kept(&row)?.booking)).transpose()
+}
+
+pub(super) async fn bookings_of(
+    connection: &mut PgConnection,
+    user: &UserId,
+    before: Option<&BookingId>,
+    max: usize,
+) -> Read<Vec<Booking>> {
+    let rows = sqlx::query(select_bookings!(
+        "WHERE b.user_id = $1
+            AND ($2 IS NULL OR b.number < (SELECT number FROM bookings WHERE booking_id = $2 AND user_id = $1))
+        ORDER BY b.number DESC LIMIT $3"
+    ))
+    .bind(user.as_str())
+    .bind(before.map(BookingId::as_str))
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
+}
+
+/// Up to `max` holds whose deadline has passed, oldest first.
+pub(super) async fn due(connection: &mut PgConnection, now: Timestamp, max: usize) -> Read<Vec<BookingId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT booking_id FROM bookings WHERE state = 'held' AND expires_at <= $1
+         ORDER BY expires_at, booking_id LIMIT $2",
+    )
+    .bind(now.as_millis())
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    ids.iter().map(|id| from_text(id)).collect()
+}
+
+pub(super) async fn seat_states(connection: &mut PgConnection, event: &EventId) -> Read<SeatStates> {
+    // One statement, so that the version is the one of these seats.
+    let mut rows = sqlx::query_as::<_, (Option<i64>, i64)>(
+        "SELECT NULL, version FROM event_versions WHERE event_id = $1
+         UNION ALL
+         SELECT seat, CASE WHEN until IS NULL THEN 1 ELSE 0 END::bigint FROM seat_claims WHERE event_id = $1",
+    )
+    .bind(event.as_str())
+    .fetch(connection);
+    let mut seats = SeatStates::default();
+    while let Some((seat, value)) = rows.try_next().await? {
+        match seat {
+            None => seats.version = to_u64(value)?,
+            Some(seat) => {
+                let status = if value == 0 { SeatStatus::Reserved } else { SeatStatus::Booked };
+                seats.taken.push((seat_index(seat)?, status));
+            }
+        }
+    }
+    Ok(seats)
+}
+
+pub(super) async fn totals(connection: &mut PgConnection, event: &EventId, now: Timestamp) -> Read<Totals> {
+    let (booked, held, holding_sessions): (i64, i64, i64) = sqlx::query_as(
+        "SELECT coalesce((SELECT booked FROM event_versions WHERE event_id = $1), 0),
+            coalesce(sum(cardinality(seats)), 0)::bigint, count(DISTINCT session)
+         FROM bookings WHERE event_id = $1 AND state = 'held' AND expires_at > $2",
+    )
+    .bind(event.as_str())
+    .bind(now.as_millis())
+    .fetch_one(connection)
+    .await?;
+    Ok(Totals { held: to_u64(held)?, booked: to_u64(booked)?, holding_sessions: to_u64(holding_sessions)? })
+}
+
+pub(super) async fn live_claims(
+    connection: &mut PgConnection,
+    event: &EventId,
+    now: Timestamp,
+) -> Read<Vec<SeatClaim>> {
+    let mut rows = sqlx::query_as::<_, (String, Vec<i64>, Option<i64>)>(
+        "SELECT booking_id, seats, CASE WHEN state = 'held' THEN expires_at END FROM bookings
+         WHERE event_id = $1 AND (state = 'confirmed' OR (state = 'held' AND expires_at > $2))",
+    )
+    .bind(event.as_str())
+    .bind(now.as_millis())
+    .fetch(connection);
+    let mut claims = Vec::new();
+    while let Some((booking, seats, until)) = rows.try_next().await? {
+        let seats = seats.into_iter().map(seat_index).collect::<Result<_, _>>()?;
+        claims.push(SeatClaim { booking: from_text(&booking)?, seats, until: until.map(Timestamp::from_millis) });
+    }
+    Ok(claims)
+}
+
+pub(super) fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}

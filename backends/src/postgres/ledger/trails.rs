@@ -1,0 +1,152 @@
+//! What is beside the bookings: payment acts, the audit trail, the ends of seed chains.
+
+use booking_core::{
+    booking::{AuditEntry, PaymentAct},
+    digest::Digest,
+    id::{BookingId, EventId},
+    money::Money,
+    time::Timestamp,
+};
+use sqlx::PgConnection;
+
+use super::read::{Read, limit};
+use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64, unreadable};
+
+pub(super) async fn record_payment(connection: &mut PgConnection, act: &PaymentAct) -> Read<()> {
+    let serde_json::Value::String(step) = serde_json::to_value(act.step).map_err(unreadable)? else {
+        return Err(unreadable("a payment's step without a name"));
+    };
+    // Who is to give money back waits for who confirms the booking with it, and the other way round: each then sees
+    // what the other did (invariant 9). An end ends the payment also where it was recorded before.
+    sqlx::query(
+        "WITH paid AS MATERIALIZED (
+            SELECT state, transaction_id FROM bookings WHERE booking_id = $1 AND $3 = 'voidDue' FOR UPDATE
+        ), recorded AS (
+            INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
+            SELECT $1, $2, $3, $4, $5, $6
+            WHERE NOT EXISTS (SELECT 1 FROM paid WHERE state = 'confirmed' AND transaction_id = $2)
+            ON CONFLICT (booking_id, transaction_id, step) DO NOTHING
+            RETURNING number, step
+        ), begun AS (
+            INSERT INTO unsettled_payments (booking_id, transaction_id, at, number)
+            SELECT $1, $2, $6, number FROM recorded
+            WHERE step = 'asked' AND NOT EXISTS (
+                SELECT 1 FROM payment_acts
+                WHERE booking_id = $1 AND transaction_id = $2 AND step IN ('declined', 'captured', 'voided'))
+        )
+        DELETE FROM unsettled_payments WHERE $7 AND booking_id = $1 AND transaction_id = $2",
+    )
+    .bind(act.booking.as_str())
+    .bind(act.transaction.as_str())
+    .bind(step)
+    .bind(act.amount.amount)
+    .bind(act.amount.currency.as_str())
+    .bind(act.at.as_millis())
+    .bind(act.step.is_end())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A payment act as it is stored: booking, transaction, step, amount, currency, moment.
+type ActRow = (String, String, String, i64, String, i64);
+
+fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Read<PaymentAct> {
+    Ok(PaymentAct {
+        booking: from_text(&booking)?,
+        transaction: from_text(&transaction)?,
+        step: serde_json::from_value(serde_json::Value::String(step)).map_err(unreadable)?,
+        amount: Money { amount, currency: from_text(&currency)? },
+        at: Timestamp::from_millis(at),
+    })
+}
+
+pub(super) async fn payment_acts(connection: &mut PgConnection, booking: &BookingId) -> Read<Vec<PaymentAct>> {
+    let rows: Vec<ActRow> = sqlx::query_as(
+        "SELECT booking_id, transaction_id, step, amount, currency, at FROM payment_acts
+         WHERE booking_id = $1 ORDER BY number",
+    )
+    .bind(booking.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(payment_act).collect()
+}
+
+pub(super) async fn unsettled_payments(
+    connection: &mut PgConnection,
+    until: Timestamp,
+    max: usize,
+) -> Read<Vec<PaymentAct>> {
+    let rows: Vec<ActRow> = sqlx::query_as(
+        "SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at
+         FROM unsettled_payments u JOIN payment_acts a ON a.number = u.number
+         WHERE u.at <= $1 ORDER BY u.at, u.number LIMIT $2",
+    )
+    .bind(until.as_millis())
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(payment_act).collect()
+}
+
+pub(super) async fn record_audit(connection: &mut PgConnection, entry: &AuditEntry) -> Read<()> {
+    sqlx::query(
+        "INSERT INTO audit (event_id, command, actor, at, action, before, after)
+         VALUES ($1, $2, $3, $4, $5, $6::text::json, $7::text::json)
+         ON CONFLICT (event_id, command) DO NOTHING",
+    )
+    .bind(entry.event_id.as_str())
+    .bind(entry.command.as_str())
+    .bind(entry.actor.as_str())
+    .bind(entry.at.as_millis())
+    .bind(entry.action.as_str())
+    .bind(to_json(&entry.before))
+    .bind(to_json(&entry.after))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn audit_trail(
+    connection: &mut PgConnection,
+    event: &EventId,
+    before: Option<u64>,
+    max: usize,
+) -> Read<Vec<AuditEntry>> {
+    let rows: Vec<(i64, String, String, i64, String, String, String)> = sqlx::query_as(
+        "SELECT number, command, actor, at, action, before::text, after::text FROM audit
+         WHERE event_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
+    )
+    .bind(event.as_str())
+    .bind(before.map_or(i64::MAX, to_i64))
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    let entry = |(number, command, actor, at, action, before, after): (i64, _, _, i64, _, String, String)| {
+        Ok(AuditEntry {
+            number: to_u64(number)?,
+            command,
+            event_id: event.clone(),
+            actor,
+            at: Timestamp::from_millis(at),
+            action,
+            before: from_json(&before)?,
+            after: from_json(&after)?,
+        })
+    };
+    rows.into_iter().map(entry).collect()
+}
+
+pub(super) async fn chain_end(connection: &mut PgConnection, event: &EventId, candidate: &Digest) -> Read<Digest> {
+    sqlx::query("INSERT INTO chain_ends (event_id, chain_end) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING")
+        .bind(event.as_str())
+        .bind(&candidate.0[..])
+        .execute(&mut *connection)
+        .await?;
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT chain_end FROM chain_ends WHERE event_id = $1")
+        .bind(event.as_str())
+        .fetch_one(connection)
+        .await?;
+    let kept = <[u8; 32]>::try_from(kept).map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
+    Ok(Digest(kept))
+}

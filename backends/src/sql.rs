@@ -1,0 +1,5 @@
+//! What the ports on SQL databases share.
+
+pub(crate) mod books;
+pub(crate) mod kept;
+pub(crate) mod stored;

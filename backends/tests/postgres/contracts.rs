@@ -1,0 +1,53 @@
+//! The suites of the ports.
+
+use backends::postgres::{PostgresCatalog, PostgresLedger, PostgresRefreshFamilies, PostgresSandbox};
+
+use super::support::Schema;
+
+fn fresh_ledger() -> impl AsyncFn() -> PostgresLedger {
+    let schema = Schema::new();
+    async move || schema.ledger().await
+}
+
+mod ledger {
+    booking_core::ledger_contract!(
+        #[tokio::test]
+        super::fresh_ledger()
+    );
+}
+
+fn fresh_catalog() -> impl AsyncFn() -> PostgresCatalog {
+    let schema = Schema::new();
+    async move || PostgresCatalog::new(schema.database().await)
+}
+
+mod catalog {
+    booking_core::catalog_contract!(
+        #[tokio::test]
+        super::fresh_catalog()
+    );
+}
+
+fn fresh_families() -> impl AsyncFn() -> PostgresRefreshFamilies {
+    let schema = Schema::new();
+    async move || PostgresRefreshFamilies::new(schema.database().await)
+}
+
+mod accounts {
+    booking_core::accounts_contract!(
+        #[tokio::test]
+        super::fresh_families()
+    );
+}
+
+fn fresh_sandbox() -> impl AsyncFn() -> PostgresSandbox {
+    let schema = Schema::new();
+    async move || PostgresSandbox::new(schema.database().await)
+}
+
+mod payments {
+    booking_core::payments_contract!(
+        #[tokio::test]
+        super::fresh_sandbox()
+    );
+}

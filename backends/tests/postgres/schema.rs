@@ -1,0 +1,110 @@
+//! The schema: made by whoever comes first, and refusing what would break an invariant, whoever asks.
+
+use backends::postgres::PostgresDatabase;
+use booking_core::{
+    booking::{AuditEntry, Claimed, Confirmed, PaymentAct, PaymentStep},
+    digest::Digest,
+    ports::{PortError, ledger::Ledger as _},
+};
+use futures_util::future::join_all;
+use sqlx::{Executor as _, PgConnection};
+
+use super::support::{Schema, at, claim, confirm, euros};
+
+#[tokio::test]
+async fn handles_that_migrate_at_once_make_one_schema() {
+    let schema = Schema::new();
+    let handles = join_all((0..4).map(|_| PostgresDatabase::open(schema.settings()))).await;
+    let handles: Vec<_> = handles.into_iter().map(|handle| handle.expect("a database")).collect();
+    for migrated in join_all(handles.iter().map(PostgresDatabase::migrate)).await {
+        migrated.expect("one does, the others wait");
+    }
+    let mut other = schema.intruder().await;
+    let steps: Vec<(i64, bool)> = sqlx::query_as("SELECT version, success FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(steps, [(1, true), (2, true), (3, true)]);
+}
+
+#[tokio::test]
+async fn what_is_not_migrated_or_too_new_says_what_to_do() {
+    let schema = Schema::new();
+    let database = PostgresDatabase::open(schema.settings()).await.unwrap();
+    let ledger = backends::postgres::PostgresLedger::new(database.clone());
+    let error = ledger.claim_seats(&[claim(1, &[1])], at(0)).await.unwrap_err();
+    assert!(matches!(&error, PortError::Unavailable { reason, .. } if reason.contains("weir migrate")), "{error}");
+    database.migrate().await.unwrap();
+    let mut other = schema.intruder().await;
+    other.execute("INSERT INTO _sqlx_migrations VALUES (99, 'later', now(), true, '\\x00', 0)").await.unwrap();
+    let error = database.migrate().await.unwrap_err().to_string();
+    assert!(error.contains("newer weir"), "{error}");
+}
+
+async fn refused(connection: &mut PgConnection, sql: &'static str, why: &str) {
+    let error = connection.execute(sql).await.expect_err(sql).to_string();
+    assert!(error.contains(why), "{sql}: {error}");
+}
+
+#[tokio::test]
+async fn the_schema_refuses_what_would_break_an_invariant() {
+    let schema = Schema::new();
+    let ledger = schema.ledger().await;
+    let held = ledger.claim_seats(&[claim(1, &[1, 2]), claim(2, &[3, 4])], at(0)).await.unwrap();
+    assert!(held.answers.iter().all(|answer| matches!(answer, Claimed::Held(_))));
+    let confirmed = ledger.confirm(&[confirm(1)], at(1)).await.unwrap();
+    assert!(matches!(confirmed.answers[..], [Confirmed::Confirmed(_)]));
+    let act = PaymentAct {
+        booking: confirm(1).booking,
+        transaction: confirm(1).transaction,
+        step: PaymentStep::Captured,
+        amount: euros(100),
+        at: at(2),
+    };
+    ledger.record_payment(&act).await.unwrap();
+    let entry = AuditEntry {
+        number: 0,
+        command: "a".to_owned(),
+        event_id: "evt_1".parse().unwrap(),
+        actor: "box office".to_owned(),
+        at: at(3),
+        action: "pause".to_owned(),
+        before: serde_json::json!(false),
+        after: serde_json::json!(true),
+    };
+    ledger.record_audit(&entry).await.unwrap();
+    ledger.chain_end(&entry.event_id, Digest::of(&[b"end"])).await.unwrap();
+    let mut other = schema.intruder().await;
+    for (sql, why) in [
+        ("INSERT INTO seat_claims VALUES ('evt_1', 1, 'booking_2', 0, 0)", "duplicate key"),
+        ("INSERT INTO seat_claims VALUES ('evt_1', 9, 'booking_9', 0, 0)", "foreign key"),
+        ("UPDATE seat_claims SET booking_id = 'booking_2', claimed_at = 9999999 WHERE seat = 1", "invariant 1"),
+        ("UPDATE seat_claims SET booking_id = 'booking_1', claimed_at = 1059999 WHERE seat = 3", "invariant 1"),
+        ("DELETE FROM seat_claims WHERE seat = 2", "invariant 3"),
+        ("TRUNCATE seat_claims", "invariant 3"),
+        ("UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'", "invariant 3"),
+        ("DELETE FROM bookings", "invariant 3"),
+        ("TRUNCATE bookings CASCADE", "invariant 3"),
+        ("UPDATE payment_acts SET amount = 1", "append-only"),
+        ("DELETE FROM payment_acts", "append-only"),
+        ("TRUNCATE payment_acts", "append-only"),
+        ("UPDATE audit SET actor = 'nobody'", "append-only"),
+        ("DELETE FROM audit", "append-only"),
+        ("UPDATE chain_ends SET chain_end = decode(repeat('00', 32), 'hex')", "never changes"),
+    ] {
+        refused(&mut other, sql, why).await;
+    }
+    other.execute("DELETE FROM seat_claims WHERE seat = 4").await.unwrap();
+    let row = "INSERT INTO outbox (kind, booking_id, booking, at) VALUES ('booking.held', 'booking_2', '{}', 1000010)";
+    refused(&mut other, row, "invariant 2").await;
+}
+
+#[tokio::test]
+async fn a_verb_that_can_not_be_written_fails_alone() {
+    let schema = Schema::new();
+    let ledger = schema.ledger().await;
+    let (none, good) = ([claim(1, &[])], [claim(2, &[1])]);
+    let (refused, held) = tokio::join!(ledger.claim_seats(&none, at(0)), ledger.claim_seats(&good, at(0)));
+    assert!(matches!(refused, Err(PortError::Damaged { .. })), "a booking without a seat is none");
+    assert!(matches!(held.unwrap().answers[..], [Claimed::Held(_)]));
+}
