@@ -218,6 +218,14 @@ async fn a_reservation_that_takes_too_long_is_pending_and_can_be_asked_for() {
     assert_eq!(booking(&world, &who.0, &id).await, (200, json!({ "bookingId": id, "status": "pending" })));
     let other = world.guest().await;
     assert_eq!(booking(&world, &other, &id).await.0, 404);
+    // A gateway that did not send it knows by the address alone how long it may take.
+    let now = world.now().as_millis();
+    let elsewhere = "booking_ffffffffffffffffffffffffffffffff";
+    for (until, status) in [(now + 10_000, 200), (now - 1, 404), (now + 3_600_000, 404)] {
+        let asked = booking(&world, &who.0, &format!("{elsewhere}?pendingUntil={until}")).await;
+        assert_eq!(asked.0, status, "{asked:?}");
+    }
+    assert_eq!(booking(&world, &who.0, &format!("{elsewhere}?pendingUntil=soon")).await.0, 400);
     let (status, running) = reserve(&world, &who, "k1", body).await;
     assert_eq!((status, slug(&running)), (409, "request-in-progress"));
     workers::start(&world);

@@ -182,10 +182,10 @@ impl Pool {
 fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
     let mut runs = Vec::new();
     for command in commands {
-        let BookingCommand { reply_to, event, booking, user, act, .. } = command;
+        let BookingCommand { reply_to, deadline, event, booking, user, act, .. } = command;
         match act {
             BookingAct::Hold { session, max_seats, wanted, fingerprint } => {
-                let hold = Hold { event, booking, user, session, max_seats, wanted, fingerprint };
+                let hold = Hold { event, booking, user, session, max_seats, wanted, fingerprint, deadline };
                 match runs.last_mut() {
                     Some(Run::Holds(holds)) => holds.push((reply_to, hold)),
                     _ => runs.push(Run::Holds(vec![(reply_to, hold)])),

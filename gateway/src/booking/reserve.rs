@@ -15,6 +15,7 @@ use booking_core::{
     message::{self, BookingAct, BookingCommand, Outcome, Wanted},
     ports::log::Topic,
     seats::SeatId,
+    time::Timestamp,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -183,9 +184,12 @@ pub(crate) async fn reserve(
         reserved(&app, &user, outcome).await
     } else {
         tokio::spawn(await_late(sent, reservation));
-        Ok(pending(booking))
+        Ok(pending(booking, deadline))
     }
 }
+
+/// How much later than its deadline a hold may still be done by a worker that began in time, in milliseconds.
+pub(crate) const LATE_MS: i64 = 3_000;
 
 /// Keeps waiting for an answer that a request did not wait for. Ends with the answer, or with the sweep of commands.
 async fn await_late(sent: Sent, reservation: Arc<Reservation>) {
@@ -194,9 +198,11 @@ async fn await_late(sent: Sent, reservation: Arc<Reservation>) {
     }
 }
 
-/// 202: not answered yet.
-fn pending(booking_id: BookingId) -> Response {
-    let location = HeaderValue::from_str(&format!("/v1/bookings/{booking_id}")).expect("an id is plain ASCII");
+/// 202: not answered yet. The address tells every gateway how long a worker may be at it; only this one knows otherwise.
+fn pending(booking_id: BookingId, deadline: Timestamp) -> Response {
+    let until = deadline.plus_millis(LATE_MS).as_millis();
+    let location = HeaderValue::from_str(&format!("/v1/bookings/{booking_id}?pendingUntil={until}"));
+    let location = location.expect("an id is plain ASCII");
     let answer = Json(PendingAnswer { booking_id, status: "pending" });
     let mut response = (StatusCode::ACCEPTED, answer).into_response();
     response.headers_mut().insert(header::LOCATION, location);

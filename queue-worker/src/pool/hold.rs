@@ -32,6 +32,8 @@ pub(super) struct Hold {
     pub(super) max_seats: u32,
     pub(super) wanted: Wanted,
     pub(super) fingerprint: Digest,
+    /// From then on nobody waits for it.
+    pub(super) deadline: Timestamp,
 }
 
 impl Hold {
@@ -247,6 +249,26 @@ impl Pool {
         Ok(kept)
     }
 
+    /// Leaves out the holds whose deadline came meanwhile, as to a worker that hung: who asked has been told that they
+    /// never were.
+    async fn give_up_late(&mut self, chosen: Vec<Chosen>, batch: &mut [Asked<'_>]) -> Vec<Chosen> {
+        let now = self.parts.clock.now();
+        let (late, chosen): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(|chosen| batch[chosen.of].hold.deadline <= now);
+        for late in late {
+            let asked = &mut batch[late.of];
+            asked.refuse(Refusal::Unavailable { detail: "it took too long; try again".to_owned() });
+            self.gauges.discarded_total.add(1);
+            let freed = [Settle::Freed(asked.hold.booking.clone())];
+            if late.granted
+                && let Err(error) = self.parts.holds.settle(&asked.hold.event, &freed).await
+            {
+                tracing::debug!(%error, "the hold table lets these seats go by their deadline");
+            }
+        }
+        chosen
+    }
+
     /// Claims what was chosen in the ledger, and undoes in the hold table what the ledger does not have.
     async fn claim(
         &mut self,
@@ -255,6 +277,10 @@ impl Pool {
         now: Timestamp,
         changes: &mut Vec<SeatChanges>,
     ) {
+        let chosen = self.give_up_late(chosen, batch).await;
+        if chosen.is_empty() {
+            return;
+        }
         let claims: Vec<ClaimSeats> = chosen.iter().map(|chosen| claim_of(batch[chosen.of].hold, chosen)).collect();
         let applied = match self.parts.ledger.claim_seats(&claims, now).await {
             Ok(applied) => applied,
