@@ -1,7 +1,13 @@
 //! The public HTTP contract as a client sees it: what the demo's crowd and the verifier speak. Nothing of the server's
 //! own types is used for answers, so that the contract itself is what is tried.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{Method, header::HeaderMap};
 use serde::de::DeserializeOwned;
@@ -18,11 +24,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of an answer that is no problem document is shown, in characters.
 const SHOWN_CHARACTERS: usize = 200;
 
-/// A Weir somewhere, by its base address.
+/// A Weir somewhere, by the base addresses of its gateways.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     client: reqwest::Client,
-    base: String,
+    bases: Arc<[String]>,
+    /// Requests go to the gateways in turn: whatever one of them gave out, the others must accept.
+    turn: Arc<AtomicUsize>,
+    /// Requests go to this gateway instead, and to the others only where it can't be connected to.
+    own: Option<usize>,
 }
 
 /// What was asked, answered.
@@ -117,18 +127,33 @@ impl Api {
     /// # Errors
     /// If the HTTP client can't be built.
     pub(crate) fn at(base: &str, connections: usize) -> anyhow::Result<Self> {
+        Self::at_all(&[base.to_owned()], connections)
+    }
+
+    /// The same for several gateways of one Weir, at least one.
+    ///
+    /// # Errors
+    /// As [`Api::at`].
+    pub(crate) fn at_all(bases: &[String], connections: usize) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .pool_max_idle_per_host(connections)
             .build()?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
+        let bases: Arc<[String]> = bases.iter().map(|base| base.trim_end_matches('/').to_owned()).collect();
+        anyhow::ensure!(!bases.is_empty(), "no address of a gateway is named");
+        Ok(Self { client, bases, turn: Arc::default(), own: None })
     }
 
-    /// The base address.
+    /// The base address, of several the first.
     pub(crate) fn base(&self) -> &str {
-        &self.base
+        &self.bases[0]
+    }
+
+    /// The same, for the client of this `number`: it stays at one gateway, as browsers behind a balancer do.
+    pub(crate) fn staying(&self, number: usize) -> Self {
+        Self { own: Some(number), ..self.clone() }
     }
 
     /// Asks.
@@ -136,16 +161,21 @@ impl Api {
     /// # Errors
     /// If there is no answer, or none that can be read.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, ApiError> {
-        let url = format!("{}{}", self.base, call.path);
+        self.ask_located(call).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the answer's `Location`.
+    ///
+    /// # Errors
+    /// As [`Api::ask`].
+    pub(crate) async fn ask_located<T: DeserializeOwned>(
+        &self,
+        call: Call,
+    ) -> Result<(Answer<T>, Option<String>), ApiError> {
+        let (url, sent) = self.send(call).await;
         let unreachable = |error: reqwest::Error| ApiError::Unreachable { url: url.clone(), reason: chain(&error) };
-        let mut request = self.client.request(call.method, &url);
-        for (name, value) in call.headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = call.body {
-            request = request.json(&body);
-        }
-        let mut response = request.send().await.map_err(unreachable)?;
+        let mut response = sent.map_err(unreachable)?;
+        let location = response.headers().get("location").and_then(|value| Some(value.to_str().ok()?.to_owned()));
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         let mut bytes = Vec::with_capacity(response.content_length().map_or(0, capacity));
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -156,12 +186,33 @@ impl Api {
             bytes.extend_from_slice(&chunk);
         }
         if !status.is_success() {
-            return Ok(Answer::Refused(problem(status.as_u16(), retry_after, &bytes)));
+            return Ok((Answer::Refused(problem(status.as_u16(), retry_after, &bytes)), location));
         }
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         match serde_json::from_slice(text) {
-            Ok(answer) => Ok(Answer::Ok(answer)),
+            Ok(answer) => Ok((Answer::Ok(answer), location)),
             Err(error) => Err(ApiError::Unreadable { url, reason: error.to_string() }),
+        }
+    }
+
+    /// Sends `call` to the gateway whose turn it is, or to the next that can be connected to.
+    async fn send(&self, call: Call) -> (String, reqwest::Result<reqwest::Response>) {
+        let first = self.own.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed));
+        let mut tries = 0;
+        loop {
+            let url = format!("{}{}", self.bases[first.wrapping_add(tries) % self.bases.len()], call.path);
+            tries += 1;
+            let mut request = self.client.request(call.method.clone(), &url);
+            for (name, value) in &call.headers {
+                request = request.header(*name, value);
+            }
+            if let Some(body) = &call.body {
+                request = request.json(body);
+            }
+            match request.send().await {
+                Err(error) if error.is_connect() && tries < self.bases.len() => {}
+                sent => return (url, sent),
+            }
         }
     }
 
@@ -170,7 +221,7 @@ impl Api {
     /// # Errors
     /// As [`Api::ask`], and if it is refused.
     pub(crate) async fn require<T: DeserializeOwned>(&self, call: Call) -> Result<T, ApiError> {
-        let url = format!("{}{}", self.base, call.path);
+        let url = format!("{}{}", self.base(), call.path);
         match self.ask(call).await? {
             Answer::Ok(answer) => Ok(answer),
             Answer::Refused(problem) => Err(ApiError::Refused { url, problem }),

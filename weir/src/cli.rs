@@ -74,6 +74,14 @@ impl SettingFlags {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a gateway alone: visitors' and operators' edge. The stores must be servers that other processes share
+    Gateway,
+    /// Run a worker alone: keeper of lines, hold pool, finaliser. Start as many as the sale needs
+    QueueWorker,
+    /// Bring the databases of the configuration to what this version needs; starting does the same
+    Migrate,
+    /// Check everything that the configuration names, and say what is wrong and what to do
+    Doctor,
     /// Run a whole example sale with a crowd of simulated visitors, and check it
     Demo(DemoArgs),
     /// Check a draw from its public record: every commitment, root, seed and link of the chain
@@ -101,6 +109,19 @@ pub(crate) struct DemoArgs {
     /// The port for visitors on 127.0.0.1; 0 takes any free one. Without it: 8080, or any free one where that is taken
     #[arg(long)]
     pub(crate) port: Option<u16>,
+
+    /// Send the crowd to a Weir that already runs, by a gateway's address; given again, to several of its gateways. Its
+    /// limits by address and user must let a crowd through that comes from one machine
+    #[arg(long, value_name = "URL", requires = "operator_key", conflicts_with = "port")]
+    pub(crate) at: Vec<String>,
+
+    /// Let visitors send each request to another gateway, to see that they agree; otherwise each stays at one
+    #[arg(long, requires = "at")]
+    pub(crate) roam: bool,
+
+    /// An operator's key of that Weir, of the role admin
+    #[arg(long, value_name = "KEY", requires = "at", env = "WEIR_TEST_OPERATOR_KEY", hide_env_values = true)]
+    pub(crate) operator_key: Option<String>,
 
     /// The same seed makes the same crowd; the draw stays unpredictable
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use booking_core::ports::clock::Entropy;
+
 pub(crate) mod key_ring;
 pub(crate) mod operator_keys;
 
@@ -145,6 +147,25 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
         File::open(folder)?.sync_all()
     };
     replace().map_err(|source| DataError::Unwritable { path: path.to_owned(), source })
+}
+
+/// Makes a private file that is not there yet, in one step; false: somebody else made it meanwhile.
+fn make_private(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> Result<bool, DataError> {
+    let make = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let draft = path.with_extension(hex::encode(entropy.id_bytes()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let linked =
+            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&draft, path));
+        std::fs::remove_file(&draft)?;
+        match linked {
+            Ok(()) => File::open(folder)?.sync_all().map(|()| true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    make().map_err(|source| DataError::Unwritable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

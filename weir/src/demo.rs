@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     output::say,
     serve,
+    stores::Role as Running,
     system::{SystemClock, SystemEntropy},
     verify_draw::PublicRecord,
 };
@@ -59,14 +60,20 @@ pub(crate) async fn run(
     data: Option<PathBuf>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
+    if let (false, Some(operator_key)) = (args.at.is_empty(), &args.operator_key) {
+        let api = Api::at_all(&args.at, crowd::CONNECTIONS)?;
+        let holds = sale(&args, &api, operator_key, &stop).await?;
+        return if holds || !args.once { Ok(()) } else { Err(Failure::Check) };
+    }
     // Removed with everything in it when it goes out of scope.
     let temporary = if data.is_none() { Some(temporary_folder()?) } else { None };
     let path = data.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
     let folder = DataFolder::lock(&path)?;
     let operator_key = operator_key(&folder)?;
-    let running = serve::start(config, &folder).await?;
+    let running = serve::start(config, Running::All, Some(&folder)).await?;
+    let public = running.public.context("there is no gateway")?;
 
-    let api = Api::at(&format!("http://{}", running.public_addr()), crowd::CONNECTIONS)?;
+    let api = Api::at(&format!("http://{public}"), crowd::CONNECTIONS)?;
     let ended = tokio::select! {
         ended = sale(&args, &api, &operator_key, &stop) => ended,
         failed = running.failed() => Err(failed),
@@ -134,7 +141,8 @@ async fn sale(args: &DemoArgs, api: &Api, operator_key: &str, stop: &Cancellatio
 
     let details = api.require(Call::get(format!("/v1/events/{event}"))).await?;
     let seats_to_leave = if args.once { 0 } else { SEATS_TO_LEAVE };
-    let world = World::new(api.clone(), event.to_string(), timing.session_seconds, Hall::new(details), seats_to_leave);
+    let mut world = World::new(api.clone(), event.to_string(), timing.session_seconds, Hall::new(details));
+    (world.seats_to_leave, world.roams) = (seats_to_leave, args.roam);
     let world = Arc::new(world);
     let mut characters = character::crowd(args.visitors, args.seed, timing.lobby, timing.after);
     let planned = characters.len();
@@ -154,7 +162,7 @@ async fn sale(args: &DemoArgs, api: &Api, operator_key: &str, stop: &Cancellatio
 
     summary::print(&visitors, planned, begin.elapsed());
     let record = PublicRecord::at(api.clone(), event);
-    let holds = summary::print_checks(&check::check(&record, &visitors, &world.written_down()).await);
+    let holds = summary::print_checks(&check::check(api, &record, &visitors, &world.written_down()).await);
     if !args.once && !stop.is_cancelled() {
         say("");
         say("The sale goes on for you. Ctrl-C ends it.");

@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod data;
 mod demo;
+mod doctor;
 mod failure;
 mod logging;
 mod output;
@@ -27,6 +28,7 @@ use config::{Config, ConfigError};
 use data::{DataFolder, operator_keys::OperatorKeys};
 use failure::Failure;
 use output::say;
+use stores::Role;
 use system::{SystemClock, SystemEntropy};
 
 /// An open stream takes a third less memory with it than with glibc's, and a join a quarter less time.
@@ -47,7 +49,23 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         None => {
             let config = configuration(&cli.settings)?;
-            block_on(&config, |stop| serve::run(&config, stop))
+            block_on(&config, |stop| serve::run(&config, Role::All, stop))
+        }
+        Some(Command::Gateway) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| serve::run(&config, Role::Gateway, stop))
+        }
+        Some(Command::QueueWorker) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| serve::run(&config, Role::Worker, stop))
+        }
+        Some(Command::Migrate) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| stores::migrate(&config))
+        }
+        Some(Command::Doctor) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| doctor::run(&config))
         }
         Some(Command::Demo(args)) => {
             let (config, data) = (demo::configuration(&args, &cli.settings)?, cli.settings.data());

@@ -1,8 +1,9 @@
-//! Everything in one process: opens the stores, runs the gateway and the worker, and drains them in that order.
+//! Running, as everything in one process or as one role: opens the stores, runs the gateway and the worker, and drains
+//! them in that order.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use gateway::{AccessKeys, AdmissionKeys, Gateway, Keys};
+use gateway::{AccessKeys, Admin, AdmissionKeys, Gateway, Keys, Readiness};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinHandle,
@@ -12,31 +13,49 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Config, ConfigError},
     data::{
-        DataFolder, LockedFolder,
+        DataFolder,
         key_ring::{KeyRing, RingName},
         operator_keys::OperatorKeys,
     },
     failure::Failure,
     output::say,
-    stores::{self, Files, Stores},
+    stores::{self, Open, Role, Stores},
     system::{SystemClock, SystemEntropy},
 };
 
 /// How often the operators' keys are looked at: a key that was added or revoked counts this soon.
 const OPERATORS_EVERY: Duration = Duration::from_secs(1);
+/// What the worker's numbers begin with on `/metrics`.
+const WORKER_METRICS: &str = "weir_worker";
 /// How long the workers may take to finish what they are at.
 const WORKER_GRACE: Duration = Duration::from_secs(10);
 
-/// Runs until `stop`, then drains.
+/// Runs `role` until `stop`, then drains.
 ///
 /// # Errors
 /// Why it could not start, or ended by itself.
-pub(crate) async fn run(config: &Config, stop: CancellationToken) -> Result<(), Failure> {
-    let folder = DataFolder::lock(&config.data.folder)?;
-    let running = start(config, &folder).await?;
-    say(format_args!("visitors: http://{}/", running.public_addr()));
-    say(format_args!("admin: http://{}/ (live, ready, metrics)", running.admin_addr()));
-    if OperatorKeys::of(&folder).live()?.is_empty() {
+pub(crate) async fn run(config: &Config, role: Role, stop: CancellationToken) -> Result<(), Failure> {
+    // Beside others nothing of a process's own is in the folder, only keys that all gateways share.
+    let (locked, shared);
+    let folder: Option<&DataFolder> = match role {
+        Role::All => {
+            locked = DataFolder::lock(&config.data.folder)?;
+            Some(&locked)
+        }
+        Role::Gateway => {
+            shared = DataFolder::open(&config.data.folder)?;
+            Some(&shared)
+        }
+        Role::Worker => None,
+    };
+    let running = start(config, role, folder).await?;
+    if let Some(public) = running.public {
+        say(format_args!("visitors: http://{public}/"));
+    }
+    say(format_args!("admin: http://{}/ (live, ready, metrics)", running.admin));
+    if let Some(folder) = folder
+        && OperatorKeys::of(folder).live()?.is_empty()
+    {
         say("no operator key yet: weir operator-key add --name NAME --role admin");
     }
     let failed = tokio::select! {
@@ -47,62 +66,94 @@ pub(crate) async fn run(config: &Config, stop: CancellationToken) -> Result<(), 
     failed.map_or(stopped, Err)
 }
 
-/// A running Weir.
+/// A running Weir, or a role of it.
 pub(crate) struct Running {
-    public: SocketAddr,
+    /// Where visitors connect, if there is a gateway.
+    pub(crate) public: Option<SocketAddr>,
     admin: SocketAddr,
-    gateway: Part,
-    worker: Part,
-    operators: Part,
+    /// In the order in which they are to stop.
+    parts: Vec<Part>,
     failures: Mutex<mpsc::Receiver<anyhow::Error>>,
-    files: Files,
+    open: Open,
 }
 
 /// A part that runs until it is told to stop.
 struct Part {
+    name: &'static str,
+    /// How long it may take to stop; `None`: it knows itself.
+    grace: Option<Duration>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-/// Starts everything on `folder`; once it answers, visitors can connect.
+/// Starts `role`, a gateway with the keys of `folder`; once it answers, visitors can connect.
 ///
 /// # Errors
 /// If the keys, a store or an address can't be used.
-pub(crate) async fn start(config: &Config, folder: &LockedFolder) -> Result<Running, Failure> {
-    let operator_keys = OperatorKeys::of(folder);
-    let keys = keys(folder, &operator_keys)?;
-    let operators = keys.operators.clone();
-    let stores = stores::open(config, folder.path()).await?;
-    let settings = config.gateway_settings();
-    let gateway = Gateway::bind(gateway_parts(&stores), keys, settings).await.map_err(unbound)?;
-    let (public, admin) = (gateway.public_addr(), gateway.admin_addr());
+pub(crate) async fn start(config: &Config, role: Role, folder: Option<&DataFolder>) -> Result<Running, Failure> {
+    let keys = folder.map(|folder| keys(folder, OperatorKeys::of(folder))).transpose()?;
+    let nowhere = Path::new("");
+    let (stores, open) = stores::open(config, role, folder.map_or(nowhere, DataFolder::path)).await?;
+    match parts(config, role, keys, stores).await {
+        Ok((public, admin, parts, failures)) => {
+            Ok(Running { public, admin, parts, failures: Mutex::new(failures), open })
+        }
+        Err(failure) => {
+            open.close().await;
+            Err(failure)
+        }
+    }
+}
 
-    let (files, (failed, failures)) = (stores.files.clone(), mpsc::channel(3));
-    let (settings, gauges) = (config.worker_settings(), Arc::new(queue_worker::Gauges::default()));
+type Started = (Option<SocketAddr>, SocketAddr, Vec<Part>, mpsc::Receiver<anyhow::Error>);
+
+async fn parts(
+    config: &Config,
+    role: Role,
+    keys: Option<(Keys, OperatorKeys)>,
+    stores: Stores,
+) -> Result<Started, Failure> {
+    let (failed, failures) = mpsc::channel(4);
+    let gauges = Arc::new(queue_worker::Gauges::default());
     let measured = Arc::clone(&gauges);
-    gateway.show_metrics("weir_worker", Arc::new(move || measured.all()));
-    let worker = Part::spawn("the worker", failed.clone(), |stop| async move {
-        queue_worker::run_with(worker_parts(stores), settings, gauges, stop).await.map_err(anyhow::Error::from)
-    });
-    let gateway = Part::spawn("the gateway", failed.clone(), |stop| async move {
-        gateway.run(stop).await;
-        Ok(())
-    });
-    let operators = Part::spawn("the operators' keys", failed, |stop| follow(operator_keys, operators, stop));
-    Ok(Running { public, admin, gateway, worker, operators, failures: Mutex::new(failures), files })
+    let numbers: gateway::Numbers = Arc::new(move || measured.all());
+    let (mut parts, public, admin);
+    if let Some((keys, operator_keys)) = keys {
+        let operators = keys.operators.clone();
+        let bound = Gateway::bind(gateway_parts(&stores), keys, config.gateway_settings()).await.map_err(unbound)?;
+        (public, admin) = (Some(bound.public_addr()), bound.admin_addr());
+        if role == Role::All {
+            bound.show_metrics(WORKER_METRICS, numbers);
+        }
+        parts = vec![
+            Part::spawn("the operators' keys", None, &failed, |stop| follow(operator_keys, operators, stop)),
+            Part::spawn("the gateway", None, &failed, |stop| async move {
+                bound.run(stop).await;
+                Ok(())
+            }),
+        ];
+    } else {
+        let measured = Arc::clone(&gauges);
+        let readiness = move || if measured.knows_its_duties() { Readiness::Ready } else { Readiness::Starting };
+        let bound = Admin::bind(config.gateway.admin_listen, WORKER_METRICS, numbers, Arc::new(readiness));
+        let bound = bound.await.map_err(unbound)?;
+        (public, admin) = (None, bound.address());
+        parts = vec![Part::spawn("the admin listener", None, &failed, |stop| async move {
+            bound.run(stop).await;
+            Ok(())
+        })];
+    }
+    if role != Role::Gateway {
+        let (parts_of_worker, settings) = (worker_parts(stores), config.worker_settings());
+        parts.push(Part::spawn("the worker", Some(WORKER_GRACE), &failed, |stop| async move {
+            let ran = queue_worker::run_with(parts_of_worker, settings, gauges, stop).await;
+            ran.map_err(anyhow::Error::from)
+        }));
+    }
+    Ok((public, admin, parts, failures))
 }
 
 impl Running {
-    /// Where visitors connect.
-    pub(crate) fn public_addr(&self) -> SocketAddr {
-        self.public
-    }
-
-    /// Where `/live`, `/ready` and `/metrics` are.
-    pub(crate) fn admin_addr(&self) -> SocketAddr {
-        self.admin
-    }
-
     /// Waits for a part to end by itself, and says why it did.
     pub(crate) async fn failed(&self) -> Failure {
         let failure = self.failures.lock().await.recv().await;
@@ -111,12 +162,17 @@ impl Running {
 
     /// Stops: first the gateway, whose open requests may still need the worker, then the worker, then the stores.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
-        self.operators.stop().await;
-        self.gateway.stop().await;
-        if tokio::time::timeout(WORKER_GRACE, self.worker.stop()).await.is_err() {
-            return Err(anyhow::anyhow!("the worker did not stop within {} s", WORKER_GRACE.as_secs()).into());
+        for part in self.parts {
+            let (name, grace) = (part.name, part.grace);
+            if let Some(grace) = grace {
+                if tokio::time::timeout(grace, part.stop()).await.is_err() {
+                    return Err(anyhow::anyhow!("{name} did not stop within {} s", grace.as_secs()).into());
+                }
+            } else {
+                part.stop().await;
+            }
         }
-        self.files.close().await;
+        self.open.close().await;
         match self.failures.into_inner().try_recv() {
             Ok(error) => Err(error.into()),
             Err(_) => Ok(()),
@@ -127,14 +183,15 @@ impl Running {
 impl Part {
     fn spawn<R>(
         name: &'static str,
-        failed: mpsc::Sender<anyhow::Error>,
+        grace: Option<Duration>,
+        failed: &mpsc::Sender<anyhow::Error>,
         run: impl FnOnce(CancellationToken) -> R,
     ) -> Self
     where
         R: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let (run, told) = (run(stop.clone()), stop.clone());
+        let (run, told, failed) = (run(stop.clone()), stop.clone(), failed.clone());
         let task = tokio::spawn(async move {
             let error = match run.await {
                 Ok(()) if told.is_cancelled() => return,
@@ -143,7 +200,7 @@ impl Part {
             };
             let _ = failed.try_send(error);
         });
-        Self { stop, task }
+        Self { name, grace, stop, task }
     }
 
     async fn stop(self) {
@@ -169,6 +226,7 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
 fn worker_parts(stores: Stores) -> queue_worker::Parts {
     queue_worker::Parts {
         log: stores.log,
+        assignment: stores.assignment,
         desk: stores.desk,
         holds: stores.holds,
         ledger: stores.ledger,
@@ -192,9 +250,9 @@ fn unbound(error: gateway::Error) -> Failure {
 }
 
 /// The rings of the data folder, made on first start, and the operators' keys.
-fn keys(folder: &DataFolder, operators: &OperatorKeys) -> Result<Keys, Failure> {
+fn keys(folder: &DataFolder, operators: OperatorKeys) -> Result<(Keys, OperatorKeys), Failure> {
     let ring = |name| KeyRing::load_or_make(folder, name, &SystemEntropy);
-    Ok(Keys {
+    let keys = Keys {
         access: {
             let (signing, older) = ring(RingName::Access)?.named();
             AccessKeys::new(signing, older)
@@ -205,7 +263,8 @@ fn keys(folder: &DataFolder, operators: &OperatorKeys) -> Result<Keys, Failure> 
             AdmissionKeys::new(signing, older)
         },
         operators: gateway::OperatorKeys::new(operators.live()?),
-    })
+    };
+    Ok((keys, operators))
 }
 
 /// Keeps the gateway's list as the file has it. A file that can't be read changes nothing.

@@ -1,19 +1,17 @@
 //! What stands behind each port, chosen by the scheme of its URL.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, future::Future, path::Path, pin::Pin, sync::Arc};
 
 use backends::{
-    memory::MemoryHolds,
-    sqlite::{SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox},
+    memory::{MemoryHolds, SoleWorker},
+    postgres::PostgresDatabase,
+    redis::RedisCluster,
+    sqlite::SqliteLog,
 };
 use booking_core::ports::{
     PortError,
     accounts::RefreshFamilies,
+    assignment::Assignment,
     catalog::Catalog,
     desk::Desk,
     holds::Holds,
@@ -24,13 +22,43 @@ use booking_core::ports::{
 
 use crate::{
     config::{Config, ConfigError, StoreUrl},
-    data::DataError,
     failure::Failure,
 };
+
+mod cluster;
+mod embedded;
+mod examine;
+
+/// What a process does, and with that, which stores it may stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything, alone on its data folder.
+    All,
+    /// A gateway beside others.
+    Gateway,
+    /// A worker beside others.
+    Worker,
+}
+
+impl Role {
+    fn is_alone(self) -> bool {
+        self == Self::All
+    }
+
+    /// Its command.
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "weir",
+            Self::Gateway => "weir gateway",
+            Self::Worker => "weir queue-worker",
+        }
+    }
+}
 
 /// Every port with something behind it.
 pub(crate) struct Stores {
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) assignment: Arc<dyn Assignment>,
     pub(crate) desk: Arc<dyn Desk>,
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -39,96 +67,189 @@ pub(crate) struct Stores {
     pub(crate) payments: Arc<dyn Payments>,
     /// The same provider, if it is the sandbox.
     pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
-    /// What to close at the end.
-    pub(crate) files: Files,
 }
 
-/// The databases that are open.
-#[derive(Clone)]
-pub(crate) struct Files {
-    log: SqliteLog,
-    desk: SqliteDesk,
-    ledger: SqliteLedger,
-    catalog: SqliteCatalog,
-    accounts: SqliteRefreshFamilies,
-    payments: SqliteSandbox,
-}
+/// What is open and must be closed, the latest first.
+#[derive(Default)]
+pub(crate) struct Open(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
-impl Files {
+impl Open {
+    fn add(&mut self, close: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(Box::pin(close));
+    }
+
     /// Writes what waits, and ends.
     pub(crate) async fn close(self) {
-        tokio::join!(
-            self.ledger.close(),
-            self.catalog.close(),
-            self.accounts.close(),
-            self.payments.close(),
-            self.desk.close(),
-        );
-        self.log.close().await;
+        for close in self.0.into_iter().rev() {
+            close.await;
+        }
     }
 }
 
 /// Opens what the configuration names; relative paths are inside `folder`.
 ///
 /// # Errors
-/// If a scheme is unknown, or what stands behind one can't be opened.
-pub(crate) async fn open(config: &Config, folder: &Path) -> Result<Stores, Failure> {
-    let urls = &config.stores;
-    let file = |key, url, scheme| file(folder, key, url, scheme);
-    known("holds", &urls.holds, "memory")?;
-    let log_file = private(file("log", &urls.log, "sqlite")?)?;
-    let desk_file = private(file("desk", &urls.desk, "sqlite")?)?;
-    let ledger_file = private(file("ledger", &urls.ledger, "sqlite")?)?;
-    let catalog_file = private(file("catalog", &urls.catalog, "sqlite")?)?;
-    let accounts_file = private(file("accounts", &urls.accounts, "sqlite")?)?;
-    let payments_file = private(file("payments", &urls.payments, "sandbox")?)?;
-    let log = opened("log", SqliteLog::open(&log_file, config.log_settings()).await)?;
-    let files = Files {
-        desk: opened("desk", SqliteDesk::open(&desk_file, log.clone()).await)?,
-        log,
-        ledger: opened("ledger", SqliteLedger::open(&ledger_file).await)?,
-        catalog: opened("catalog", SqliteCatalog::open(&catalog_file).await)?,
-        accounts: opened("accounts", SqliteRefreshFamilies::open(&accounts_file).await)?,
-        payments: opened("payments", SqliteSandbox::open(&payments_file).await)?,
-    };
-    Ok(Stores {
-        log: Arc::new(files.log.clone()),
-        desk: Arc::new(files.desk.clone()),
-        holds: Arc::new(MemoryHolds::default()),
-        ledger: Arc::new(files.ledger.clone()),
-        catalog: Arc::new(files.catalog.clone()),
-        refresh: Arc::new(files.accounts.clone()),
-        payments: Arc::new(files.payments.clone()),
-        sandbox: Some(Arc::new(files.payments.clone())),
-        files,
-    })
-}
-
-/// Refuses a scheme that `key` does not know.
-fn known(key: &str, url: &StoreUrl, scheme: &str) -> Result<(), ConfigError> {
-    if url.scheme() == scheme {
-        return Ok(());
+/// If a scheme is unknown or not for this role, or what stands behind one can't be opened.
+pub(crate) async fn open(config: &Config, role: Role, folder: &Path) -> Result<(Stores, Open), Failure> {
+    let mut opening = Opening::of(config, role, folder);
+    match opening.all().await {
+        Ok(stores) => Ok((stores, opening.open)),
+        Err(failure) => {
+            opening.open.close().await;
+            Err(failure)
+        }
     }
-    let problem = format!("stores.{key}: nothing is known behind '{}:'; known is '{scheme}:'", url.scheme());
-    Err(ConfigError::Together(problem))
 }
 
-/// The file that `url` names.
-fn file(folder: &Path, key: &str, url: &StoreUrl, scheme: &str) -> Result<PathBuf, ConfigError> {
-    known(key, url, scheme)?;
-    let path = url.rest().strip_prefix("//").unwrap_or(url.rest());
-    if path.is_empty() {
-        return Err(ConfigError::Together(format!("stores.{key}: write the file's name behind '{scheme}:'")));
+/// Brings every database of the configuration to what this version needs.
+///
+/// # Errors
+/// If one can't be reached, or may not be changed.
+pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
+    let mut opening = Opening::of(config, Role::All, Path::new(""));
+    let outcome = opening.migrate().await;
+    opening.open.close().await;
+    outcome
+}
+
+/// Opens every store of the configuration and asks it something, whatever the others answer: what was looked at, and
+/// what is wrong with it.
+pub(crate) async fn examine(config: &Config, folder: &Path) -> Vec<(String, Result<(), Failure>)> {
+    let mut opening = Opening::of(config, Role::All, folder);
+    let examined = opening.examine().await;
+    opening.open.close().await;
+    examined
+}
+
+/// What is open so far. Ports that name the same server share what is open to it.
+struct Opening<'a> {
+    config: &'a Config,
+    role: Role,
+    folder: &'a Path,
+    open: Open,
+    sqlite_log: Option<SqliteLog>,
+    databases: HashMap<String, PostgresDatabase>,
+    clusters: HashMap<String, RedisCluster>,
+}
+
+impl<'a> Opening<'a> {
+    fn of(config: &'a Config, role: Role, folder: &'a Path) -> Self {
+        let (databases, clusters) = (HashMap::new(), HashMap::new());
+        Self { config, role, folder, open: Open::default(), sqlite_log: None, databases, clusters }
     }
-    Ok(folder.join(path))
 }
 
-/// Makes the database's file where it is missing, its owner's alone; SQLite's files beside it are made likewise.
-fn private(path: PathBuf) -> Result<PathBuf, Failure> {
-    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-    match made {
-        Ok(_) => Ok(path),
-        Err(source) => Err(DataError::Unwritable { path, source }.into()),
+impl Opening<'_> {
+    async fn all(&mut self) -> Result<Stores, Failure> {
+        let (log, assignment) = self.log().await?;
+        let (payments, sandbox) = self.payments().await?;
+        Ok(Stores {
+            log,
+            assignment,
+            desk: self.desk().await?,
+            holds: self.holds().await?,
+            ledger: self.ledger().await?,
+            catalog: self.catalog().await?,
+            refresh: self.accounts().await?,
+            payments,
+            sandbox,
+        })
+    }
+
+    async fn log(&mut self) -> Result<(Arc<dyn Log>, Arc<dyn Assignment>), Failure> {
+        let url = &self.config.stores.log;
+        if self.known("log", url, &["sqlite", "kafka"])? == "kafka" {
+            let log: Arc<dyn Log> = Arc::new(self.kafka_log(url).await?);
+            let assignment = self.kafka_assignment(url, &log).await?;
+            return Ok((log, assignment));
+        }
+        let log: Arc<dyn Log> = Arc::new(self.sqlite_log(url).await?);
+        Ok((Arc::clone(&log), Arc::new(SoleWorker::new(log))))
+    }
+
+    async fn desk(&mut self) -> Result<Arc<dyn Desk>, Failure> {
+        let url = &self.config.stores.desk;
+        Ok(match self.known("desk", url, &["sqlite", "redis"])? {
+            "redis" => Arc::new(self.redis_desk(url).await?),
+            _ => Arc::new(self.sqlite_desk(url).await?),
+        })
+    }
+
+    async fn holds(&mut self) -> Result<Arc<dyn Holds>, Failure> {
+        let url = &self.config.stores.holds;
+        Ok(match self.known("holds", url, &["memory", "redis"])? {
+            "redis" => Arc::new(self.redis_holds(url).await?),
+            _ => Arc::new(MemoryHolds::default()),
+        })
+    }
+
+    async fn ledger(&mut self) -> Result<Arc<dyn Ledger>, Failure> {
+        let url = &self.config.stores.ledger;
+        Ok(match self.known("ledger", url, &["sqlite", "postgres"])? {
+            "postgres" => Arc::new(self.postgres_ledger(url).await?),
+            _ => Arc::new(self.sqlite_ledger(url).await?),
+        })
+    }
+
+    async fn catalog(&mut self) -> Result<Arc<dyn Catalog>, Failure> {
+        let url = &self.config.stores.catalog;
+        Ok(match self.known("catalog", url, &["sqlite", "postgres"])? {
+            "postgres" => Arc::new(self.postgres_catalog(url).await?),
+            _ => Arc::new(self.sqlite_catalog(url).await?),
+        })
+    }
+
+    async fn accounts(&mut self) -> Result<Arc<dyn RefreshFamilies>, Failure> {
+        let url = &self.config.stores.accounts;
+        Ok(match self.known("accounts", url, &["sqlite", "postgres"])? {
+            "postgres" => Arc::new(self.postgres_accounts(url).await?),
+            _ => Arc::new(self.sqlite_accounts(url).await?),
+        })
+    }
+
+    /// The provider, and the same as the sandbox where it is that. `sandbox:` is followed by a file or a database.
+    async fn payments(&mut self) -> Result<(Arc<dyn Payments>, Option<Arc<dyn SandboxPayments>>), Failure> {
+        let url = &self.config.stores.payments;
+        self.known_scheme("payments", url, &["sandbox"])?;
+        let inner = url.rest().parse::<StoreUrl>().ok().filter(|inner| inner.scheme() == "postgres");
+        if let Some(inner) = inner {
+            let sandbox = Arc::new(self.postgres_sandbox(&inner).await?);
+            return Ok((Arc::clone(&sandbox) as _, Some(sandbox)));
+        }
+        self.must_be_alone("payments", url, "sandbox:postgres")?;
+        let sandbox = Arc::new(self.sqlite_sandbox(url).await?);
+        Ok((Arc::clone(&sandbox) as _, Some(sandbox)))
+    }
+
+    /// The scheme of `url`. `known`: one that is this process's own, and one that processes share.
+    fn known(&self, key: &str, url: &StoreUrl, known: &[&'static str; 2]) -> Result<&'static str, ConfigError> {
+        let scheme = self.known_scheme(key, url, known)?;
+        if scheme == known[0] {
+            self.must_be_alone(key, url, known[1])?;
+        }
+        Ok(scheme)
+    }
+
+    /// Refuses a scheme that `key` does not know.
+    fn known_scheme(&self, key: &str, url: &StoreUrl, known: &[&'static str]) -> Result<&'static str, ConfigError> {
+        known.iter().copied().find(|scheme| *scheme == url.scheme()).ok_or_else(|| {
+            let known: Vec<String> = known.iter().map(|scheme| format!("'{scheme}:'")).collect();
+            let problem =
+                format!("stores.{key}: nothing is known behind '{}:'; known is {}", url.scheme(), known.join(" and "));
+            ConfigError::Together(problem)
+        })
+    }
+
+    /// Refuses what is one process's own where there are others.
+    fn must_be_alone(&self, key: &str, url: &StoreUrl, shared: &str) -> Result<(), ConfigError> {
+        if self.role.is_alone() {
+            return Ok(());
+        }
+        Err(ConfigError::Together(format!(
+            "stores.{key}: '{}:' is one process's own, and '{}' runs beside others; set '{shared}:…'",
+            url.scheme(),
+            self.role.name(),
+        )))
     }
 }
 
@@ -141,17 +262,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_relative_file_is_inside_the_data_folder_and_an_absolute_one_is_where_it_says() {
-        let file = |url: &str| file(Path::new("/data"), "log", &url.parse().unwrap(), "sqlite").ok();
-        assert_eq!(file("sqlite:log.db"), Some("/data/log.db".into()));
-        assert_eq!(file("sqlite:/fast/log.db"), Some("/fast/log.db".into()));
-        assert_eq!(file("sqlite:///fast/log.db"), Some("/fast/log.db".into()));
-        assert_eq!(file("sqlite:"), None);
+    fn an_unknown_scheme_is_refused_with_the_known_ones() {
+        let config = Config::default();
+        let url = "nats://broker:4222".parse().unwrap();
+        let refusal = Opening::of(&config, Role::All, Path::new(""))
+            .known("log", &url, &["sqlite", "kafka"])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(refusal, "stores.log: nothing is known behind 'nats:'; known is 'sqlite:' and 'kafka:'");
     }
 
     #[test]
-    fn an_unknown_scheme_is_refused_with_the_known_one() {
-        let refusal = known("log", &"kafka://broker:9092".parse().unwrap(), "sqlite").unwrap_err().to_string();
-        assert_eq!(refusal, "stores.log: nothing is known behind 'kafka:'; known is 'sqlite:'");
+    fn a_role_beside_others_is_refused_a_store_of_its_own() {
+        let config = Config::default();
+        let log = "sqlite:log.db".parse().unwrap();
+        assert_eq!(
+            Opening::of(&config, Role::All, Path::new("")).known("log", &log, &["sqlite", "kafka"]).unwrap(),
+            "sqlite"
+        );
+        let refusal = Opening::of(&config, Role::Worker, Path::new(""))
+            .known("log", &log, &["sqlite", "kafka"])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            refusal,
+            "stores.log: 'sqlite:' is one process's own, and 'weir queue-worker' runs beside others; set 'kafka:…'"
+        );
     }
 }

@@ -66,6 +66,7 @@ pub(crate) struct Reservation {
     pub(crate) total_amount: i64,
     #[serde(default)]
     pub(crate) currency: String,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// `POST /v1/sandbox/payments`
@@ -73,6 +74,13 @@ pub(crate) struct Reservation {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Payment {
     pub(crate) transaction_id: String,
+}
+
+/// `GET /v1/bookings/{bookingId}`, whatever its state.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BookingView {
+    pub(crate) status: String,
+    pub(crate) seats: Vec<String>,
 }
 
 /// `POST /v1/bookings/confirm`

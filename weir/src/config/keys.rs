@@ -114,26 +114,71 @@ settings! {
         folder: PathBuf = "weir-data",
     }
 
-    /// What stands behind each port. The scheme names the backend; a relative path is inside the data folder.
+    /// What stands behind each port. The scheme names the backend; a relative path is inside the data folder. Roles that
+    /// run beside others need the servers, not the files.
     stores: Stores {
-        /// The log: joins, the line's state, commands. `sqlite:FILE`.
+        /// The log: joins, the line's state, commands. `sqlite:FILE`, or `kafka://host:port,host:port`.
         log: StoreUrl = "sqlite:log.db",
-        /// The desk: who is in. `sqlite:FILE`.
+        /// The desk: who is in. `sqlite:FILE`, or `redis://user:password@host:port,host:port` (a cluster).
         desk: StoreUrl = "sqlite:desk.db",
-        /// The hold table, a copy that is rebuilt from the ledger. `memory:`.
+        /// The hold table, a copy that is rebuilt from the ledger. `memory:`, or `redis://…` as for the desk.
         holds: StoreUrl = "memory:",
-        /// The ledger: bookings and whose seats they are. `sqlite:FILE`.
+        /// The ledger: bookings and whose seats they are. `sqlite:FILE`, or `postgres://user:password@host:port/database`;
+        /// several of these between commas are a primary and its standbys.
         ledger: StoreUrl = "sqlite:ledger.db",
-        /// The catalog: venues and events. `sqlite:FILE`.
+        /// The catalog: venues and events. `sqlite:FILE`, or `postgres://…` as for the ledger.
         catalog: StoreUrl = "sqlite:catalog.db",
-        /// Guests' refresh tokens. `sqlite:FILE`.
+        /// Guests' refresh tokens. `sqlite:FILE`, or `postgres://…` as for the ledger.
         accounts: StoreUrl = "sqlite:accounts.db",
-        /// The payment provider. `sandbox:FILE` makes payments that end as whoever makes them asks.
+        /// The payment provider. `sandbox:FILE`, or `sandbox:postgres://…`, makes payments that end as whoever makes
+        /// them asks.
         payments: StoreUrl = "sandbox:payments.db",
         /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
         line_lanes: u16 = "3",
         /// The most appends to the log that wait for a commit, 1 to 10,000,000; one more is answered with 503.
         max_waiting_appends: usize = "65536",
+    }
+
+    /// The log's brokers, where it is `kafka:`.
+    kafka: Kafka {
+        /// What the names of topics and groups begin with: letters, digits, `.`, `_` and `-`.
+        topic_prefix: String = "weir.",
+        /// On how many brokers each entry is stored, 1 to 15; for topics made from now on.
+        replication: u16 = "3",
+        /// How many of them must have an entry before it is acknowledged, 1 to `replication`; for topics made from now
+        /// on. With fewer of them up, joins and holds are answered with 503.
+        min_insync: u16 = "2",
+        /// The lanes of commands, bookings and replies that are made from now on, 1 to 256: as many workers can share
+        /// them.
+        lanes: u16 = "12",
+        /// This worker's name among the workers, its own and the same after every start: then a restart moves no lanes.
+        /// Empty: a worker that stops gives its lanes away at once.
+        member: String = "",
+        /// How long an append waits for its acknowledgement, 100 to 120,000 ms.
+        append_timeout_ms: u32 = "5000",
+    }
+
+    /// The Redis cluster of the desk and the hold table, where they are `redis:`.
+    redis: Redis {
+        /// What every key begins with; no braces.
+        key_prefix: String = "weir:",
+        /// Connections to each node, 1 to 64.
+        connections: u16 = "4",
+        /// How many replicas should have a change of the desk before it is answered, 0 to 8; without them it goes on
+        /// after 100 ms.
+        wait_for_replicas: u16 = "1",
+    }
+
+    /// The database of the ledger, the catalog and the accounts, where they are `postgres:`.
+    postgres: Postgres {
+        /// The schema: lower-case letters, digits and `_`.
+        schema: String = "weir",
+        /// The most connections of this process, 1 to 1,000.
+        connections: u16 = "16",
+        /// How long one statement may take, 100 to 600,000 ms.
+        statement_timeout_ms: u64 = "5000",
+        /// Whether a start brings the schema to what this version needs; without it, `weir migrate` does.
+        migrate: bool = "true",
     }
 
     /// The edge: where visitors and operators connect, and what it holds them to.
@@ -280,13 +325,23 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
         self.gateway_settings().check().map_err(|error| format!("gateway.{error}"))?;
         self.worker_settings().check().map_err(|error| format!("worker.{error}"))?;
-        let within = |name, value: usize, most| match value {
-            0 => Err(format!("{name} is 0; it must be 1 to {most}")),
-            value if value > most => Err(format!("{name} is {value}; it must be 1 to {most}")),
-            _ => Ok(()),
-        };
-        within("stores.line_lanes", self.stores.line_lanes.into(), MAX_LANES.into())?;
-        within("stores.max_waiting_appends", self.stores.max_waiting_appends, 10_000_000)
+        let (stores, kafka, redis, postgres) = (&self.stores, &self.kafka, &self.redis, &self.postgres);
+        let limits = [
+            ("stores.line_lanes", u64::from(stores.line_lanes), 1, u64::from(MAX_LANES)),
+            ("stores.max_waiting_appends", stores.max_waiting_appends as u64, 1, 10_000_000),
+            ("kafka.replication", kafka.replication.into(), 1, 15),
+            ("kafka.min_insync", kafka.min_insync.into(), 1, kafka.replication.into()),
+            ("kafka.lanes", kafka.lanes.into(), 1, 256),
+            ("kafka.append_timeout_ms", kafka.append_timeout_ms.into(), 100, 120_000),
+            ("redis.connections", redis.connections.into(), 1, 64),
+            ("redis.wait_for_replicas", redis.wait_for_replicas.into(), 0, 8),
+            ("postgres.connections", postgres.connections.into(), 1, 1_000),
+            ("postgres.statement_timeout_ms", postgres.statement_timeout_ms, 100, 600_000),
+        ];
+        match limits.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
+            Some((name, value, least, most)) => Err(format!("{name} is {value}; it must be {least} to {most}")),
+            None => Ok(()),
+        }
     }
 
     /// The configuration as TOML that can be read back, each value with where it comes from; `documented`: each with

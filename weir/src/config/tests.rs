@@ -97,4 +97,9 @@ fn a_variable_that_sets_nothing_is_refused_with_the_one_that_was_meant() {
 fn a_password_in_a_store_s_address_is_not_shown() {
     let url: StoreUrl = "postgres://weir:hunter2@db.example/weir".parse().unwrap();
     assert_eq!(url.to_string(), "postgres://…@db.example/weir");
+    let url: StoreUrl =
+        "postgres://weir:hunter2@db.example/weir,postgres://weir:hunter2@db2.example/weir".parse().unwrap();
+    assert_eq!(url.to_string(), "postgres://…@db2.example/weir");
+    let url: StoreUrl = "sandbox:postgres://weir:hunter2@db.example/weir".parse().unwrap();
+    assert_eq!(url.to_string(), "sandbox:postgres://…@db.example/weir");
 }

@@ -144,9 +144,10 @@ impl std::str::FromStr for StoreUrl {
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scheme, rest } = self;
-        match rest.strip_prefix("//").and_then(|authority| authority.rsplit_once('@')) {
-            Some((_, host)) => write!(f, "{scheme}://…@{host}"),
-            None => write!(f, "{scheme}:{rest}"),
+        // Of several servers, each with its login, only the last is shown: what stands before an '@' may be secret.
+        match (rest.split_once("//"), rest.rsplit_once('@')) {
+            (Some((before, _)), Some((_, host))) => write!(f, "{scheme}:{before}//…@{host}"),
+            _ => write!(f, "{scheme}:{rest}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A ring is JSON: `{"signing": "ID", "keys": [{"id": "ID", "secret": "64 hex digits"}, …]}`. To rotate, add a key and
 //! name it as the signing one; take an old one out once nothing that it signed is alive.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use booking_core::{
     digest::Digest,
@@ -12,7 +12,7 @@ use booking_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, DataFolder, read_private, write_private};
+use super::{DataError, DataFolder, make_private, read_private};
 
 /// The most keys of a ring.
 const MAX_KEYS: usize = 16;
@@ -82,16 +82,29 @@ impl KeyRing {
     /// If its file is readable by others, damaged, or can't be written.
     pub(crate) fn load_or_make(folder: &DataFolder, name: RingName, entropy: &dyn Entropy) -> Result<Self, DataError> {
         let path = folder.path().join(name.file());
-        if let Some(bytes) = read_private(&path)? {
-            return Self::parse(&bytes).map_err(|problem| DataError::Damaged { path, problem, remedy: REMEDY });
+        if let Some(ring) = Self::load(&path)? {
+            return Ok(ring);
         }
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
         let id = hex::encode(&entropy.id_bytes()[..4]);
         let file = RingFile { signing: id.clone(), keys: vec![RingKey { id, secret: Digest(secret) }] };
         let text = serde_json::to_vec_pretty(&file).expect("a ring is plain data");
-        write_private(&path, &text)?;
-        Ok(Self { keys: file.keys })
+        if make_private(&path, &text, entropy)? {
+            return Ok(Self { keys: file.keys });
+        }
+        // Another gateway on this folder was faster: all must have the same keys.
+        Self::load(&path)?.ok_or_else(|| DataError::Damaged {
+            path,
+            problem: "it comes and goes".to_owned(),
+            remedy: REMEDY,
+        })
+    }
+
+    fn load(path: &Path) -> Result<Option<Self>, DataError> {
+        let Some(bytes) = read_private(path)? else { return Ok(None) };
+        let damaged = |problem| DataError::Damaged { path: path.to_owned(), problem, remedy: REMEDY };
+        Self::parse(&bytes).map(Some).map_err(damaged)
     }
 
     /// Every key, the signing one first.

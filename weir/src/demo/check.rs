@@ -10,7 +10,10 @@ use super::{
     notes::{Notes, Outcome},
     visitor::Visitor,
 };
-use crate::verify_draw::{PublicRecord, Unverified, Verified, verify};
+use crate::{
+    api::{Api, Call, answers::BookingView},
+    verify_draw::{PublicRecord, Unverified, Verified, verify},
+};
 
 /// How many wrong ones a result names.
 const NAMED: usize = 3;
@@ -39,7 +42,12 @@ impl Checked {
 }
 
 /// Checks the sale that these visitors went through.
-pub(super) async fn check(record: &PublicRecord, visitors: &[Visitor], unexpected: &[(String, u64)]) -> Vec<Checked> {
+pub(super) async fn check(
+    api: &Api,
+    record: &PublicRecord,
+    visitors: &[Visitor],
+    unexpected: &[(String, u64)],
+) -> Vec<Checked> {
     let notes: Vec<&Notes> = visitors.iter().map(|visitor| &visitor.notes).collect();
     let wanted: HashSet<Digest> = notes.iter().filter_map(|notes| notes.entry).collect();
     let mut results = Vec::new();
@@ -59,6 +67,7 @@ pub(super) async fn check(record: &PublicRecord, visitors: &[Visitor], unexpecte
         Err(error) => results.push(Checked::new("draw", Err(format!("could not be checked: {error}")))),
     }
     results.push(doubled(&notes));
+    results.push(lost_bookings(api, &notes).await);
     results.push(positions(&notes));
     results.push(identities(&notes));
     let failed = visitors.iter().filter(|visitor| visitor.outcome == Some(Outcome::Failed)).count();
@@ -101,6 +110,30 @@ fn doubled(notes: &[&Notes]) -> Checked {
     let tickets = notes.iter().flat_map(|notes| &notes.tickets);
     let wrong: Vec<String> = tickets.filter(|seat| !sold.insert(seat.as_str())).cloned().collect();
     Checked::none("doubled seats", &wrong, &format!("{} tickets", sold.len() + wrong.len()))
+}
+
+/// Invariant 3: an acknowledged confirmation is still there, with its seats.
+async fn lost_bookings(api: &Api, notes: &[&Notes]) -> Checked {
+    let booked: Vec<_> = notes.iter().filter_map(|notes| Some((notes.booking.as_ref()?, &notes.tickets))).collect();
+    let mut wrong = Vec::new();
+    for ((booking, access), tickets) in &booked {
+        let call = Call::get(format!("/v1/bookings/{booking}")).bearer(access);
+        let kept: HashSet<String> = match api.require::<BookingView>(call).await {
+            Ok(view) if view.status == "confirmed" => view.seats.into_iter().collect(),
+            Ok(view) => {
+                wrong.push(format!("{booking} is {}", view.status));
+                continue;
+            }
+            Err(error) => {
+                wrong.push(error.to_string());
+                continue;
+            }
+        };
+        if kept != tickets.iter().cloned().collect() {
+            wrong.push(format!("{booking} has other seats than its tickets"));
+        }
+    }
+    Checked::none("bookings that are lost", &wrong, &format!("{} bookings", booked.len()))
 }
 
 /// Invariant 4: a shown position never rises; and a place, once shown, stays what it is.

@@ -38,6 +38,12 @@ pub(super) struct Notes {
     pub(super) admitted: Option<(Timestamp, Timestamp)>,
     /// The seats on their tickets.
     pub(super) tickets: Vec<String>,
+    /// The booking that the tickets are of, and the access token that shows it.
+    pub(super) booking: Option<(String, String)>,
+    /// How many holds they got.
+    pub(super) holds: u32,
+    /// The longest time in which nothing but troubles of the server's came back, in milliseconds.
+    pub(super) troubled_ms: u32,
     /// How long joining took, in microseconds.
     pub(super) join_us: Option<u32>,
     /// How long each try to reserve took, in microseconds.

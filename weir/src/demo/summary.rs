@@ -23,12 +23,19 @@ pub(super) fn print(visitors: &[Visitor], planned: usize, lasted: Duration) {
     row("joined", joined);
     row("admitted", admitted);
     row("no-shows", with(Outcome::NoShow));
+    row("held", notes().map(|notes| notes.holds).sum::<u32>());
     row("booked", format_args!("{} ({seats} seats)", with(Outcome::Booked)));
     row("left by themselves", with(Outcome::Left));
     row("found nothing left", with(Outcome::SoldOut));
     row("lapsed", with(Outcome::Lapsed));
     row("conflicts over seats", conflicts);
     row("declined payments", declined);
+    let troubled = notes().filter(|notes| notes.troubled_ms > 0).count();
+    let longest = notes().map(|notes| notes.troubled_ms).max().unwrap_or(0);
+    if troubled > 0 {
+        let seconds = f64::from(longest) / 1_000.0;
+        row("saw nothing but 503 for a while", format_args!("{troubled} visitors, at most {seconds:.1} s"));
+    }
     row("join", percentiles(&mut joins));
     row("reserve", percentiles(&mut reserves));
 }

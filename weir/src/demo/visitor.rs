@@ -10,7 +10,7 @@ use super::{
     world::World,
 };
 use crate::api::{
-    Answer, ApiError, Call, Problem,
+    Answer, Api, ApiError, Call, Problem,
     answers::{Admission, Confirmation, Guest, Payment, PlaceState, PlaceView, Reservation},
 };
 
@@ -38,12 +38,32 @@ enum Stage {
     Joining,
     Waiting,
     Claiming,
-    Choosing { admission: String, tries: u32 },
-    Pending { admission: String, booking: String, tries: u32 },
-    Paying { reservation: Reservation, card: Card },
-    Confirming { reservation: Reservation, transaction: String, card: Card },
-    Releasing { booking: String },
-    Leaving { outcome: Outcome },
+    /// `asked`: the request under way, which is repeated word by word until it is answered.
+    Choosing {
+        admission: String,
+        tries: u32,
+        asked: Option<Value>,
+    },
+    Pending {
+        admission: String,
+        at: String,
+        tries: u32,
+    },
+    Paying {
+        reservation: Reservation,
+        card: Card,
+    },
+    Confirming {
+        reservation: Reservation,
+        transaction: String,
+        card: Card,
+    },
+    Releasing {
+        booking: String,
+    },
+    Leaving {
+        outcome: Outcome,
+    },
 }
 
 impl Stage {
@@ -74,6 +94,8 @@ pub(super) struct Visitor {
     place: String,
     max_seats: u32,
     refusals: u32,
+    /// Since when nothing but troubles of the server's came back.
+    troubled_since: Option<Instant>,
     pub(super) notes: Notes,
     pub(super) outcome: Option<Outcome>,
 }
@@ -113,9 +135,15 @@ impl Visitor {
             place: String::new(),
             max_seats: 1,
             refusals: 0,
+            troubled_since: None,
             notes: Notes::default(),
             outcome: None,
         }
+    }
+
+    /// Weir, by the gateway that they stay at, or by all in turn.
+    fn api(&self, world: &World) -> Api {
+        if world.roams { world.api.clone() } else { world.api.staying(self.number as usize) }
     }
 
     /// Their number in the crowd, from 0.
@@ -129,6 +157,9 @@ impl Visitor {
         match self.act(world).await {
             Ok(next) => {
                 self.refusals = 0;
+                if let Some(since) = self.troubled_since.take() {
+                    self.notes.troubled_ms = self.notes.troubled_ms.max(micros(since) / 1_000);
+                }
                 next
             }
             Err(trouble) => self.bear(world, trouble),
@@ -147,21 +178,21 @@ impl Visitor {
             Stage::Confirming { .. } => self.confirm(world).await,
             Stage::Releasing { booking } => {
                 let call = Call::delete(format!("/v1/bookings/{booking}")).bearer(&self.access);
-                wanted(world.api.ask::<Value>(call).await?)?;
+                wanted(self.api(world).ask::<Value>(call).await?)?;
                 Ok(self.leave(Outcome::Left))
             }
             Stage::Leaving { outcome } => {
                 let outcome = *outcome;
                 self.notes.session_alive_until(world.now());
                 let call = Call::delete(world.path("/line/place")).bearer(&self.access).place(&self.place);
-                wanted(world.api.ask::<Value>(call).await?)?;
+                wanted(self.api(world).ask::<Value>(call).await?)?;
                 Ok(self.done(world, outcome))
             }
         }
     }
 
     async fn arrive(&mut self, world: &World) -> Step {
-        let guest: Guest = wanted(world.api.ask(Call::post("/v1/users/guest", json!({}))).await?)?;
+        let guest: Guest = wanted(self.api(world).ask(Call::post("/v1/users/guest", json!({}))).await?)?;
         self.access = guest.access_token;
         self.stage = Stage::Joining;
         Ok(Next::Outside(Duration::ZERO))
@@ -170,14 +201,14 @@ impl Visitor {
     async fn join(&mut self, world: &World) -> Step {
         let call = Call::post(world.path("/line"), json!({})).bearer(&self.access);
         let started = Instant::now();
-        let view: PlaceView = wanted(world.api.ask(call).await?)?;
+        let view: PlaceView = wanted(self.api(world).ask(call).await?)?;
         self.notes.join_us = Some(micros(started));
         world.tally.joined();
         Ok(self.read(world, view))
     }
 
     async fn wait(&mut self, world: &World) -> Step {
-        let view = wanted(world.api.ask(Call::get(world.path("/line/place")).place(&self.place)).await?)?;
+        let view = wanted(self.api(world).ask(Call::get(world.path("/line/place")).place(&self.place)).await?)?;
         Ok(self.read(world, view))
     }
 
@@ -212,7 +243,7 @@ impl Visitor {
 
     async fn claim(&mut self, world: &World) -> Step {
         let call = Call::post(world.path("/line/claim"), json!({})).bearer(&self.access).place(&self.place);
-        match world.api.ask::<Admission>(call).await? {
+        match self.api(world).ask::<Admission>(call).await? {
             Answer::Ok(admission) => {
                 let admitted_at = admission.expires_at.plus_millis(-i64::from(world.session_seconds) * 1_000);
                 if self.notes.admitted.is_none() {
@@ -220,7 +251,7 @@ impl Visitor {
                 }
                 self.notes.admitted = Some((admitted_at, admission.expires_at));
                 self.max_seats = admission.max_seats;
-                self.stage = Stage::Choosing { admission: admission.admission_token, tries: 0 };
+                self.stage = Stage::Choosing { admission: admission.admission_token, tries: 0, asked: None };
                 Ok(Next::Inside(self.thinking()))
             }
             Answer::Refused(problem) => match problem.slug.as_str() {
@@ -236,36 +267,31 @@ impl Visitor {
     }
 
     async fn choose(&mut self, world: &World) -> Step {
-        let Stage::Choosing { admission, tries } = &self.stage else {
+        let Stage::Choosing { admission, tries, asked } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
-        let (admission, tries) = (admission.clone(), *tries);
-        if !world.wants_more() {
+        let (admission, tries, asked) = (admission.clone(), *tries, asked.clone());
+        if asked.is_none() && !world.wants_more() {
             return Ok(self.leave(Outcome::SoldOut));
         }
-        // Who found nothing for the whole company tries for fewer.
-        let count = self.character.seats.min(self.max_seats).saturating_sub(tries.saturating_sub(RUNS)).max(1);
-        let taste = (self.character.taste >> (4 * tries.min(7))) as usize;
-        let popular = if self.character.wants_popular && tries < RUNS {
-            let statuses = world.hall.statuses(&world.api, &world.event).await?;
-            world.hall.most_wanted(&statuses, count as usize, taste)
-        } else {
-            None
+        let body = match asked {
+            Some(body) => body,
+            None => self.wish(world, tries).await?,
         };
-        let body = match popular {
-            Some(seats) => json!({ "eventId": world.event, "seats": seats }),
-            None => json!({ "eventId": world.event, "bestAvailable": { "count": count } }),
-        };
+        if let Stage::Choosing { asked, .. } = &mut self.stage {
+            *asked = Some(body.clone());
+        }
         let call = Call::post("/v1/bookings/reserve", body)
             .bearer(&self.access)
             .admission(&admission)
             .idempotency_key(format!("{}-{tries}", self.number));
         let started = Instant::now();
-        let answer = world.api.ask::<Reservation>(call).await?;
+        let (answer, location) = self.api(world).ask_located::<Reservation>(call).await?;
         self.notes.reserve_us.push(micros(started));
         match answer {
             Answer::Ok(reservation) if reservation.status == "pending" => {
-                self.stage = Stage::Pending { admission, booking: reservation.booking_id, tries };
+                let at = location.unwrap_or_else(|| format!("/v1/bookings/{}", reservation.booking_id));
+                self.stage = Stage::Pending { admission, at, tries };
                 Ok(Next::Inside(PAUSE))
             }
             Answer::Ok(reservation) => Ok(self.held(world, reservation)),
@@ -273,12 +299,29 @@ impl Visitor {
         }
     }
 
+    /// The seats to ask for.
+    async fn wish(&self, world: &World, tries: u32) -> Result<Value, ApiError> {
+        // Who found nothing for the whole company tries for fewer.
+        let count = self.character.seats.min(self.max_seats).saturating_sub(tries.saturating_sub(RUNS)).max(1);
+        let taste = (self.character.taste >> (4 * tries.min(7))) as usize;
+        let popular = if self.character.wants_popular && tries < RUNS {
+            let statuses = world.hall.statuses(&self.api(world), &world.event).await?;
+            world.hall.most_wanted(&statuses, count as usize, taste)
+        } else {
+            None
+        };
+        Ok(match popular {
+            Some(seats) => json!({ "eventId": world.event, "seats": seats }),
+            None => json!({ "eventId": world.event, "bestAvailable": { "count": count } }),
+        })
+    }
+
     fn refused_seats(&mut self, world: &World, problem: Problem, admission: String, tries: u32) -> Step {
         match problem.slug.as_str() {
             "seats-unavailable" | "orphan-seat" if tries < RUNS + self.character.seats => {
                 self.notes.conflicts += u32::from(problem.slug == "seats-unavailable");
                 world.tally.conflict();
-                self.stage = Stage::Choosing { admission, tries: tries + 1 };
+                self.stage = Stage::Choosing { admission, tries: tries + 1, asked: None };
                 Ok(Next::Inside(self.thinking() / 4))
             }
             "seats-unavailable" | "orphan-seat" => Ok(self.leave(Outcome::SoldOut)),
@@ -289,18 +332,18 @@ impl Visitor {
     }
 
     async fn look_at_hold(&mut self, world: &World) -> Step {
-        let Stage::Pending { admission, booking, tries } = &self.stage else {
+        let Stage::Pending { admission, at, tries } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
         let (admission, tries) = (admission.clone(), *tries);
-        let call = Call::get(format!("/v1/bookings/{booking}")).bearer(&self.access);
-        match world.api.ask::<Reservation>(call).await? {
+        let call = Call::get(at.as_str()).bearer(&self.access);
+        match self.api(world).ask::<Reservation>(call).await? {
             Answer::Ok(reservation) if reservation.status == "pending" => Ok(Next::Inside(PAUSE)),
             Answer::Ok(reservation) if reservation.status == "reserved" => Ok(self.held(world, reservation)),
             Answer::Ok(_) => Ok(self.leave(Outcome::SoldOut)),
             // Nobody did it in time: it never was.
             Answer::Refused(problem) if problem.status == 404 => {
-                self.stage = Stage::Choosing { admission, tries: tries + 1 };
+                self.stage = Stage::Choosing { admission, tries: tries + 1, asked: None };
                 Ok(Next::Inside(PAUSE))
             }
             Answer::Refused(problem) => self.refused_seats(world, problem, admission, tries),
@@ -308,6 +351,7 @@ impl Visitor {
     }
 
     fn held(&mut self, world: &World, reservation: Reservation) -> Next {
+        self.notes.holds += 1;
         if self.character.temper == Temper::Abandoner {
             return self.done(world, Outcome::Left);
         }
@@ -322,7 +366,7 @@ impl Visitor {
         let outcome = if *card == Card::Good { "approve" } else { "decline" };
         let body = json!({ "amount": reservation.total_amount, "currency": reservation.currency, "outcome": outcome });
         let payment: Payment =
-            wanted(world.api.ask(Call::post("/v1/sandbox/payments", body).bearer(&self.access)).await?)?;
+            wanted(self.api(world).ask(Call::post("/v1/sandbox/payments", body).bearer(&self.access)).await?)?;
         if let Stage::Paying { reservation, card } = std::mem::replace(&mut self.stage, Stage::Arriving) {
             self.stage = Stage::Confirming { reservation, transaction: payment.transaction_id, card };
         }
@@ -343,10 +387,12 @@ impl Visitor {
             },
         });
         let sent = world.now();
-        match world.api.ask::<Confirmation>(Call::post("/v1/bookings/confirm", body).bearer(&self.access)).await? {
+        match self.api(world).ask::<Confirmation>(Call::post("/v1/bookings/confirm", body).bearer(&self.access)).await?
+        {
             Answer::Ok(confirmation) => {
                 self.notes.session_alive_until(sent);
                 self.notes.tickets = confirmation.tickets.into_iter().map(|ticket| ticket.seat_id).collect();
+                self.notes.booking = Some((booking, self.access.clone()));
                 world.tally.booked(self.notes.tickets.len());
                 Ok(self.done(world, Outcome::Booked))
             }
@@ -362,7 +408,13 @@ impl Visitor {
                 }
                 Ok(Next::Inside(self.thinking() / 2))
             }
-            Answer::Refused(problem) if problem.slug == "hold-expired" => Ok(self.leave(Outcome::Left)),
+            Answer::Refused(problem) if problem.slug == "hold-expired" => {
+                if reservation.expires_at.is_some_and(|at| sent < at) {
+                    world.write_down(format!("a hold was lost before its time: {booking}"));
+                    return Ok(self.done(world, Outcome::Failed));
+                }
+                Ok(self.leave(Outcome::Left))
+            }
             Answer::Refused(problem) => Err(Trouble::Refused(problem)),
         }
     }
@@ -388,11 +440,17 @@ impl Visitor {
         self.refusals += 1;
         let (is_worth_repeating, pause, text) = match trouble {
             Trouble::Refused(problem) => {
+                if problem.status == 503 {
+                    self.troubled_since.get_or_insert_with(Instant::now);
+                }
                 let again = matches!(problem.status, 429 | 503)
                     || matches!(problem.slug.as_str(), "line-not-open" | "request-in-progress");
                 (again, problem.retry_after.unwrap_or(PAUSE), problem.to_string())
             }
-            Trouble::Broken(error) => (matches!(error, ApiError::Unreachable { .. }), PAUSE, error.to_string()),
+            Trouble::Broken(error) => {
+                self.troubled_since.get_or_insert_with(Instant::now);
+                (matches!(error, ApiError::Unreachable { .. }), PAUSE, error.to_string())
+            }
         };
         world.tally.refused();
         if is_worth_repeating && self.refusals < PATIENCE {

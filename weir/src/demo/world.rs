@@ -27,6 +27,8 @@ pub(super) struct World {
     pub(super) hall: Hall,
     /// How many seats the crowd leaves to whoever joins by hand.
     pub(super) seats_to_leave: u64,
+    /// Whether visitors send each request to another gateway.
+    pub(super) roams: bool,
     /// What happened so far.
     pub(super) tally: Tally,
     written_down: Mutex<BTreeMap<String, u64>>,
@@ -99,9 +101,9 @@ impl Tally {
 }
 
 impl World {
-    pub(super) fn new(api: Api, event: String, session_seconds: u32, hall: Hall, seats_to_leave: u64) -> Self {
-        let written_down = Mutex::default();
-        Self { api, event, session_seconds, hall, seats_to_leave, tally: Tally::default(), written_down }
+    pub(super) fn new(api: Api, event: String, session_seconds: u32, hall: Hall) -> Self {
+        let (tally, written_down) = (Tally::default(), Mutex::default());
+        Self { api, event, session_seconds, hall, seats_to_leave: 0, roams: false, tally, written_down }
     }
 
     /// A path of the event.

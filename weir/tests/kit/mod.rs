@@ -38,11 +38,18 @@ impl Weir {
 
     /// The same with settings, each `key=value`.
     pub(crate) fn start_with(data: &Path, settings: &[&str]) -> Self {
+        Self::launch(None, data, settings)
+    }
+
+    /// Starts `role`, or everything, on `data` with settings, and waits until it says where it listens.
+    pub(crate) fn launch(role: Option<&str>, data: &Path, settings: &[&str]) -> Self {
         let mut command = Command::new(binary());
+        command.args(role);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]).arg(data);
         for setting in LIMITS_OFF.iter().chain(settings) {
             command.args(["--set", setting]);
         }
+        let has_gateway = role != Some("queue-worker");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -59,7 +66,7 @@ impl Weir {
             text
         });
         let (mut public, mut admin) = (None, None);
-        while public.is_none() || admin.is_none() {
+        while (has_gateway && public.is_none()) || admin.is_none() {
             let Ok(line) = line.recv_timeout(PATIENCE) else {
                 let _ = child.kill();
                 panic!("weir did not become ready: {}", complaints.join().unwrap());
@@ -69,7 +76,7 @@ impl Weir {
                 if line.starts_with("admin") { admin = Some(address) } else { public = Some(address) }
             }
         }
-        Self { child, complaints: Some(complaints), public: public.unwrap(), admin: admin.unwrap() }
+        Self { child, complaints: Some(complaints), public: public.unwrap_or_default(), admin: admin.unwrap() }
     }
 
     /// Ends it as a power cut would: SIGKILL, no drain.
@@ -90,6 +97,12 @@ impl Weir {
         code
     }
 
+    /// Stops it from doing anything, as a machine that hangs, or lets it go on.
+    pub(crate) fn freeze(&self, is_frozen: bool) {
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap().success());
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -100,6 +113,67 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The real servers, and an installation of its own on them: names that nobody else uses.
+pub(crate) struct Cluster {
+    settings: Vec<String>,
+    data: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        let folder = folder();
+        let name = format!("t{}", hex::encode(rand::random::<[u8; 6]>()));
+        let server = |kind: &str| {
+            std::env::var(format!("WEIR_TEST_{kind}"))
+                .expect("start the servers: `scripts/servers up`, then `eval \"$(scripts/servers env)\"`")
+        };
+        let redis = server("REDIS").replace("redis://", "");
+        let postgres = server("POSTGRES");
+        let settings = vec![
+            format!("stores.log=kafka://{}", server("KAFKA")),
+            format!("stores.desk=redis://{redis}"),
+            format!("stores.holds=redis://{redis}"),
+            format!("stores.ledger={postgres}"),
+            format!("stores.catalog={postgres}"),
+            format!("stores.accounts={postgres}"),
+            format!("stores.payments=sandbox:{postgres}"),
+            format!("kafka.topic_prefix={name}."),
+            "kafka.lanes=3".to_owned(),
+            format!("redis.key_prefix={name}:"),
+            format!("postgres.schema={name}"),
+        ];
+        Self { settings, data: data(&folder), _folder: folder }
+    }
+
+    /// Where the gateways' keys are.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn gateway(&self) -> Weir {
+        Weir::launch(Some("gateway"), &self.data, &self.settings())
+    }
+
+    pub(crate) fn worker(&self, settings: &[&str]) -> Weir {
+        Weir::launch(Some("queue-worker"), &self.data, &[&self.settings(), settings].concat())
+    }
+
+    fn settings(&self) -> Vec<&str> {
+        self.settings.iter().map(String::as_str).collect()
+    }
+
+    /// Runs one of the executable's commands with these settings.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("--data").arg(&self.data);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command
     }
 }
 
@@ -396,6 +470,20 @@ impl Visitor {
             "paymentDetails": {"paymentMethod": "sandbox", "transactionId": transaction, "amount": booking["totalAmount"]},
         });
         self.send(Method::POST, "/v1/bookings/confirm", &[], Some(&body)).await
+    }
+
+    /// The hold that was answered as pending, once it is none any more.
+    pub(crate) async fn settled(&self, pending: &Value) -> Value {
+        let id = pending["bookingId"].as_str().expect("an id");
+        let started = std::time::Instant::now();
+        loop {
+            assert!(started.elapsed() < PATIENCE, "pending for ever");
+            let view = self.booking(id).await;
+            if view.status == StatusCode::OK && view.body["status"] != "pending" {
+                return view.body;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A booking as the ledger has it.

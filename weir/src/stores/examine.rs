@@ -1,0 +1,71 @@
+//! Looking at every store, for `weir doctor` and `weir migrate`.
+
+use booking_core::{id::EventId, ports::log::Topic, time::Timestamp};
+
+use super::{Opening, opened};
+use crate::{config::StoreUrl, failure::Failure};
+
+/// An event that nobody has: asking for it shows whether a store answers.
+const NOBODYS: &str = "evt_doctor";
+
+impl Opening<'_> {
+    /// Brings every database to what this version needs.
+    pub(super) async fn migrate(&mut self) -> Result<(), Failure> {
+        let stores = &self.config.stores;
+        let urls = [("ledger", &stores.ledger), ("catalog", &stores.catalog), ("accounts", &stores.accounts)];
+        let payments = stores.payments.rest().parse::<StoreUrl>().ok();
+        let payments = payments.iter().map(|url| ("payments", url));
+        for (key, url) in urls.into_iter().chain(payments).filter(|(_, url)| url.scheme() == "postgres") {
+            opened(key, self.database(key, url).await?.migrate().await)?;
+        }
+        Ok(())
+    }
+
+    /// Opens each store and asks it something.
+    pub(super) async fn examine(&mut self) -> Vec<(String, Result<(), Failure>)> {
+        let event: EventId = NOBODYS.parse().expect("an id");
+        let epoch = Timestamp::from_millis(0);
+        let stores = &self.config.stores;
+        let mut examined = Vec::new();
+        let mut note = |key: &str, url: &StoreUrl, found| examined.push((format!("stores.{key} {url}"), found));
+        note("log", &stores.log, self.examine_log().await);
+        let desk = async {
+            let desk = self.desk().await?;
+            opened("desk", desk.counts(&event, 0, epoch).await).map(drop)
+        };
+        note("desk", &stores.desk, desk.await);
+        let holds = async {
+            let holds = self.holds().await?;
+            opened("holds", holds.is_ready(&event).await).map(drop)
+        };
+        note("holds", &stores.holds, holds.await);
+        let ledger = async {
+            let ledger = self.ledger().await?;
+            opened("ledger", ledger.totals(&event, epoch).await).map(drop)
+        };
+        note("ledger", &stores.ledger, ledger.await);
+        let catalog = async {
+            let catalog = self.catalog().await?;
+            opened("catalog", catalog.event(&event).await).map(drop)
+        };
+        note("catalog", &stores.catalog, catalog.await);
+        note("accounts", &stores.accounts, self.accounts().await.map(drop));
+        note("payments", &stores.payments, self.payments().await.map(drop));
+        examined
+    }
+
+    async fn examine_log(&mut self) -> Result<(), Failure> {
+        // Not `self.log()`: that would enter this process among the workers.
+        let url = &self.config.stores.log;
+        if self.known("log", url, &["sqlite", "kafka"])? == "kafka" {
+            let log = self.kafka_log(url).await?;
+            return ask(&log).await;
+        }
+        let log = self.sqlite_log(url).await?;
+        ask(&log).await
+    }
+}
+
+async fn ask(log: &dyn booking_core::ports::log::Log) -> Result<(), Failure> {
+    opened("log", log.ends(&Topic::Sales).await).map(drop)
+}

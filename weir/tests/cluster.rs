@@ -1,0 +1,120 @@
+//! The same sale as several gateways and workers on Kafka, Redis Cluster and Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod kit;
+
+use std::{
+    collections::HashSet,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use kit::{Client, Cluster, PATIENCE, SaleOf, Visitor, open_sale, operator_key};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
+    let cluster = Cluster::new();
+    let key = operator_key(cluster.data(), "admin");
+    let gateways = [cluster.gateway(), cluster.gateway()];
+    let _workers = [cluster.worker(&[]), cluster.worker(&[])];
+    let clients = gateways.each_ref().map(|gateway| Client::new(&gateway.public));
+    let sale = SaleOf { opens_in_ms: 6_000, ..SaleOf::default() };
+    let event = open_sale(&clients[0], &key, &sale).await;
+
+    // Each comes in by one gateway and goes on by the other.
+    let mut visitors = Vec::new();
+    for number in 0..20 {
+        let mut visitor = Visitor::arrive(&clients[number % 2], &event).await.unwrap();
+        let place = visitor.join().await.unwrap().expect(201);
+        visitor.at(&clients[(number + 1) % 2]);
+        assert_eq!(visitor.join().await.unwrap().expect(200)["entry"], place["entry"], "the same place");
+        visitors.push(visitor);
+    }
+    let mut tickets = HashSet::new();
+    for (number, visitor) in visitors.iter_mut().enumerate() {
+        visitor.come_in().await;
+        let mut ranks = HashSet::new();
+        for client in &clients {
+            visitor.at(client);
+            // Each gateway hears of an admission at another within its next look at the desk.
+            let started = Instant::now();
+            loop {
+                let view = visitor.poll().await.unwrap().expect(200);
+                ranks.insert(view["rank"].as_u64().unwrap());
+                if view["state"] == "admitted" {
+                    break;
+                }
+                assert!(view["state"] == "called" && started.elapsed() < PATIENCE, "{view}");
+            }
+        }
+        assert_eq!(ranks.len(), 1, "invariant 8");
+        let held = visitor.reserve("first", &json!({"bestAvailable": {"count": 2}})).await.unwrap();
+        let held = if held.status == 202 { visitor.settled(&held.body).await } else { held.expect(201) };
+        visitor.at(&clients[number % 2]);
+        let transaction = visitor.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
+        let sold = visitor.confirm(&held, &transaction).await.unwrap().expect(200);
+        for ticket in sold["tickets"].as_array().unwrap() {
+            assert!(tickets.insert(ticket["seatId"].as_str().unwrap().to_owned()), "invariant 1: {ticket} sold twice");
+        }
+    }
+    assert_eq!(tickets.len(), 40);
+
+    // A new rate is on every gateway.
+    let path = format!("/v1/operator/events/{event}/sale");
+    let before = clients[0].operate(&key, Method::GET, &path, &json!(null)).await;
+    let version = before.headers["etag"].to_str().unwrap().to_owned();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("if-match", version.as_str())];
+    let steered = clients[0].send(Method::PATCH, &path, &headers, Some(&json!({"ratePerMinute": 777}))).await;
+    steered.unwrap().expect(200);
+    for client in &clients {
+        let mut rate = json!(null);
+        for _ in 0..100 {
+            rate = client.operate(&key, Method::GET, &path, &json!(null)).await.expect(200)["ratePerMinute"].clone();
+            if rate == 777 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(rate, 777);
+    }
+    for weir in gateways {
+        assert_eq!(weir.terminate(), Some(0));
+    }
+}
+
+/// The crowd of the demo, request by request at another gateway, and its independent check.
+#[test]
+fn a_crowd_of_20_000_at_two_gateways_and_two_workers_passes_every_check() {
+    let visitors = std::env::var("WEIR_TEST_CROWD").unwrap_or_else(|_| "20000".to_owned());
+    let cluster = Cluster::new();
+    let key = operator_key(cluster.data(), "admin");
+    let gateways = [cluster.gateway(), cluster.gateway()];
+    let _workers = [cluster.worker(&[]), cluster.worker(&[])];
+    let checked = std::process::Command::new(kit::binary())
+        .args(["demo", "--once", "--roam", "--visitors", &visitors, "--operator-key", &key])
+        .args(["--at", &gateways[0].public, "--at", &gateways[1].public])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    eprintln!("{said}");
+    assert!(checked.status.success(), "{said}");
+}
+
+#[test]
+fn the_doctor_finds_everything_well_and_names_what_is_not() {
+    let cluster = Cluster::new();
+    let well = cluster.command(&["doctor"]).output().unwrap();
+    let said = String::from_utf8_lossy(&well.stdout);
+    assert!(well.status.success() && said.lines().count() == 7, "{said}");
+    let ill = cluster.command(&["doctor"]).args(["--set", "stores.desk=redis://127.0.0.1:1"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ill.stdout);
+    assert_eq!(ill.status.code(), Some(1), "{said}");
+    let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("WRONG")).collect();
+    assert_eq!(wrong.len(), 1, "{said}");
+    assert!(wrong[0].contains("stores.desk redis://127.0.0.1:1: ") && wrong[0].contains("start it"), "{said}");
+}
