@@ -24,7 +24,7 @@ async fn handles_that_migrate_at_once_make_one_schema() {
         .fetch_all(&mut other)
         .await
         .unwrap();
-    assert_eq!(steps, [(1, true), (2, true), (3, true)]);
+    assert_eq!(steps, [(1, true), (2, true), (3, true), (4, true)]);
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use tokio::sync::RwLock;
 
 use crate::{connect, intruder, settings};
 
-/// Who breaks every connection must not break those on which an answer is awaited too late.
-static CONNECTIONS: RwLock<()> = RwLock::const_new(());
+/// Who breaks every connection, or makes the nodes forget every script, must not do so while another test awaits an
+/// answer too late: what was sent would not be done.
+static EVERYBODYS: RwLock<()> = RwLock::const_new(());
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(1_777_629_600_000 + ms)
@@ -46,6 +47,7 @@ fn want(number: u32) -> Want {
 
 #[tokio::test]
 async fn scripts_that_the_nodes_forget_are_loaded_again() {
+    let _alone = EVERYBODYS.write().await;
     let settings = settings();
     let cluster = connect(&settings).await;
     let (desk, holds, event) = (RedisDesk::new(cluster.clone()), RedisHolds::new(cluster), event("forget"));
@@ -105,11 +107,13 @@ async fn impatient(settings: &RedisSettings) -> RedisCluster {
 
 #[tokio::test]
 async fn an_admission_whose_answer_came_too_late_is_the_same_when_it_is_asked_for_again() {
-    let _unbroken = CONNECTIONS.read().await;
+    let _undisturbed = EVERYBODYS.read().await;
     let (settings, event) = (settings(), event("late"));
     let desk = RedisDesk::new(impatient(&settings).await);
     let asked = request(1, "a");
     desk.claim_place(&event, &asked.user, asked.place, None).await.unwrap();
+    // The node has the script from now on.
+    assert_eq!(desk.admit(&event, &request(2, "c"), at(0)).await.unwrap(), Admit::NotTheirPlace);
     pause(&settings, &event, 400).await;
     let late = desk.admit(&event, &asked, at(0)).await;
     assert!(matches!(&late, Err(PortError::Unavailable { reason, .. }) if reason.contains("repeat")), "{late:?}");
@@ -124,10 +128,13 @@ async fn an_admission_whose_answer_came_too_late_is_the_same_when_it_is_asked_fo
 
 #[tokio::test]
 async fn a_hold_whose_answer_came_too_late_is_granted_again() {
-    let _unbroken = CONNECTIONS.read().await;
+    let _undisturbed = EVERYBODYS.read().await;
     let (settings, event) = (settings(), event("late"));
     let holds = RedisHolds::new(impatient(&settings).await);
     holds.rebuild(&event, &[]).await.unwrap();
+    // The node has the script from now on.
+    assert_eq!(holds.hold(&event, &[Want { until: at(1), ..want(3) }], at(0)).await.unwrap(), [Grant::Granted]);
+    holds.settle(&event, &[Settle::Freed(want(3).booking)]).await.unwrap();
     let wants = [want(1), want(2)];
     pause(&settings, &event, 400).await;
     let late = holds.hold(&event, &wants, at(0)).await;
@@ -140,7 +147,7 @@ async fn a_hold_whose_answer_came_too_late_is_granted_again() {
 
 #[tokio::test]
 async fn connections_that_break_are_mended_behind_the_callers_back() {
-    let _broken = CONNECTIONS.write().await;
+    let _alone = EVERYBODYS.write().await;
     let (settings, event) = (settings(), event("broken"));
     let desk = RedisDesk::new(connect(&settings).await);
     let mut intruder = intruder(&settings).await;

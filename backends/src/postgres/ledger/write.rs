@@ -84,7 +84,10 @@ async fn work<'c, T>(
     if perhaps.is_some() {
         let is_written = store::is_written(&mut transaction, act).await?;
         if let Some(applied) = perhaps.take().filter(|_| is_written) {
-            transaction.rollback().await?;
+            // The answer is known now, also where the connection breaks over this: the next try would not know it.
+            if let Err(error) = transaction.rollback().await {
+                tracing::debug!(%error, "a connection broke after its last question");
+            }
             return Ok(Done::Nothing(applied));
         }
     }
