@@ -48,6 +48,7 @@ enum Stage {
         admission: String,
         at: String,
         tries: u32,
+        asked: Value,
     },
     Paying {
         reservation: Reservation,
@@ -281,7 +282,7 @@ impl Visitor {
         if let Stage::Choosing { asked, .. } = &mut self.stage {
             *asked = Some(body.clone());
         }
-        let call = Call::post("/v1/bookings/reserve", body)
+        let call = Call::post("/v1/bookings/reserve", body.clone())
             .bearer(&self.access)
             .admission(&admission)
             .idempotency_key(format!("{}-{tries}", self.number));
@@ -291,7 +292,7 @@ impl Visitor {
         match answer {
             Answer::Ok(reservation) if reservation.status == "pending" => {
                 let at = location.unwrap_or_else(|| format!("/v1/bookings/{}", reservation.booking_id));
-                self.stage = Stage::Pending { admission, at, tries };
+                self.stage = Stage::Pending { admission, at, tries, asked: body };
                 Ok(Next::Inside(PAUSE))
             }
             Answer::Ok(reservation) => Ok(self.held(world, reservation)),
@@ -332,10 +333,10 @@ impl Visitor {
     }
 
     async fn look_at_hold(&mut self, world: &World) -> Step {
-        let Stage::Pending { admission, at, tries } = &self.stage else {
+        let Stage::Pending { admission, at, tries, asked } = &self.stage else {
             unreachable!("the stage is matched by the caller")
         };
-        let (admission, tries) = (admission.clone(), *tries);
+        let (admission, tries, asked) = (admission.clone(), *tries, asked.clone());
         let call = Call::get(at.as_str()).bearer(&self.access);
         match self.api(world).ask::<Reservation>(call).await? {
             Answer::Ok(reservation) if reservation.status == "pending" => Ok(Next::Inside(PAUSE)),
@@ -345,6 +346,11 @@ impl Visitor {
             Answer::Refused(problem) if problem.status == 404 => {
                 self.stage = Stage::Choosing { admission, tries: tries + 1, asked: None };
                 Ok(Next::Inside(PAUSE))
+            }
+            // It could not be done, and nothing was: the request is the thing to repeat, not the look.
+            Answer::Refused(problem) if problem.status == 503 => {
+                self.stage = Stage::Choosing { admission, tries, asked: Some(asked) };
+                Err(Trouble::Refused(problem))
             }
             Answer::Refused(problem) => self.refused_seats(world, problem, admission, tries),
         }
@@ -409,7 +415,8 @@ impl Visitor {
                 Ok(Next::Inside(self.thinking() / 2))
             }
             Answer::Refused(problem) if problem.slug == "hold-expired" => {
-                if reservation.expires_at.is_some_and(|at| sent < at) {
+                // The answer's time counts: a request may wait for a server until its hold has run out.
+                if reservation.expires_at.is_some_and(|at| world.now() < at) {
                     world.write_down(format!("a hold was lost before its time: {booking}"));
                     return Ok(self.done(world, Outcome::Failed));
                 }
