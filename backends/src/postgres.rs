@@ -1,5 +1,5 @@
-//! The ledger, the catalog and the refresh families on Postgres 15 or newer: the authority over seats and bookings
-//! where several machines sell.
+//! The ledger, the catalog, the refresh families and the sandbox provider on Postgres 15 or newer: the authority over
+//! seats and bookings where several machines sell.
 //!
 //! One [`PostgresDatabase`] is a pool of connections to the server that accepts writes, and everything of Weir's lives
 //! in one schema of it. A verb that changes something is one transaction, tried again where that is safe:

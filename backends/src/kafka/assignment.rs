@@ -1,110 +1,195 @@
-//! Who of several workers serves which lanes: a consumer group whose members fetch nothing.
+//! Who serves which lanes: a group of consumers that fetch nothing. The brokers share the lanes out among them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use booking_core::ports::{
-    PortResult,
+    PortError, PortResult,
     assignment::Assignment,
     log::{Lane, Topic},
 };
 use rdkafka::{
-    ClientContext,
+    ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
-    error::KafkaError,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    groups::GroupInfo,
+    types::RDKafkaRespErr,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, time::timeout};
 
-use super::{
-    KafkaSettings,
-    aside::Aside,
-    error::{Logged, port_error, unavailable},
-};
+use super::{KafkaSettings, client, error::Logged, follow::told, topics::Topics};
 
-/// The group's name behind the prefix.
-const GROUP: &str = "workers";
+const PORT: &str = "assignment";
 
-/// A worker among the workers, who share the lanes of some topics. Dropped, it leaves them.
-///
-/// The group assigns them cooperatively and stickily, so a worker that comes or goes moves few lanes. A worker that is
-/// not heard of for `session_timeout_ms` loses all of its own.
+/// How long the thread waits for something to happen before it looks whether it is still wanted.
+const POLL: Duration = Duration::from_millis(50);
+/// How long one question for the group's members may take.
+const ATTEMPT: Duration = Duration::from_millis(500);
+
+/// This process among the workers. Dropped without leaving, it leaves as well if it has no name; others then wait for
+/// one with a name, for the time that a worker may give no sign of life.
 pub struct KafkaAssignment {
-    consumer: Arc<Aside<StreamConsumer<Member>>>,
-    /// What the topics are called on the brokers.
     names: HashMap<Topic, String>,
-    _running: JoinSet<()>,
+    state: Arc<Mutex<State>>,
+    /// Whether it is to leave. Closed, it is to end.
+    leaving: watch::Sender<bool>,
+    /// Closed when it has ended.
+    ended: watch::Receiver<()>,
+    /// How long leaving may take: after it, whoever stays away counts as gone anyway.
+    patience: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: BTreeMap<String, BTreeSet<Lane>>,
+    /// Why it can never serve again.
+    fault: Option<String>,
 }
 
 impl KafkaAssignment {
-    /// Enters this process among the workers that share the lanes of `topics`, which must be there. `member`: its own
-    /// name, the same after every start; a restart within the session timeout then moves no lanes. Must be called on a
-    /// Tokio runtime.
+    /// Enters this process among the workers that share the lanes of `topics`, which are made where they are missing.
+    /// Every worker of one prefix must name the same topics. `member`: the name under which this worker, and no other,
+    /// comes back after a restart; if it is back in time, it goes on with its lanes and nobody else notices. What it
+    /// serves is known a moment later.
     ///
     /// # Errors
-    /// `Damaged`: the settings are at odds with themselves. `Unavailable`: no client can be made of them.
-    #[expect(clippy::unused_async, reason = "joining is waited for, and this one may come to ask the brokers")]
+    /// `Unavailable`: the topics can't be found or made, or no client can be made of the settings. `Damaged`: the
+    /// settings are at odds with themselves.
     pub async fn join(settings: KafkaSettings, member: Option<String>, topics: &[Topic]) -> PortResult<Self> {
         settings.check()?;
-        let mut config = settings.member(&format!("{}{GROUP}", settings.topic_prefix));
-        if let Some(member) = &member {
-            config.set("group.instance.id", member);
+        let settings = Arc::new(settings);
+        let known = Topics::new(Arc::clone(&settings), client(&settings)?);
+        let mut names = HashMap::with_capacity(topics.len());
+        for topic in topics {
+            names.insert(topic.clone(), known.get(topic).await?.name.to_string());
         }
-        let failed = |error: KafkaError| port_error("the workers can't be joined", &error);
-        let consumer: StreamConsumer<Member> = config.create_with_context(Member).map_err(failed)?;
-        let names: HashMap<_, _> = topics.iter().map(|topic| (topic.clone(), settings.name_of(topic))).collect();
-        let subscribed: Vec<&str> = names.values().map(String::as_str).collect();
-        consumer.subscribe(&subscribed).map_err(failed)?;
-        let consumer = Arc::new(Aside::new(consumer));
-        let mut running = JoinSet::new();
-        let polled = Arc::clone(&consumer);
-        running.spawn(async move {
-            loop {
-                // What changes is told in here. Errors are the library's to get over; a fatal one is told by `lanes`.
-                if polled.recv().await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        });
-        Ok(Self { consumer, names, _running: running })
+        let state = Arc::default();
+        let client_id = format!("weir-worker-{:016x}", rand::random::<u64>());
+        let config = settings.worker(&client_id, member.as_deref());
+        let failed = |error: KafkaError| unavailable(format!("this process can't be a worker: {error}"));
+        let consumer: BaseConsumer<Member> = config.create_with_context(Member(Arc::clone(&state))).map_err(failed)?;
+        consumer.subscribe(&names.values().map(String::as_str).collect::<Vec<_>>()).map_err(failed)?;
+        let (leaving, is_leaving) = watch::channel(false);
+        let (ending, ended) = watch::channel(());
+        let (group, patience) = (settings.workers(), Duration::from_millis(settings.session_timeout_ms.into()));
+        let worker = Worker { consumer, group, client_id, member, state: Arc::clone(&state), patience };
+        thread::Builder::new()
+            .name("kafka-worker".to_owned())
+            .spawn(move || {
+                worker.run(&is_leaving);
+                // Closing comes first: who waits for the end may exit then.
+                drop(worker);
+                drop(ending);
+            })
+            .map_err(|error| unavailable(format!("no thread can be started: {error}")))?;
+        Ok(Self { names, state, leaving, ended, patience })
     }
 }
 
 #[async_trait]
 impl Assignment for KafkaAssignment {
     async fn lanes(&self, topic: &Topic) -> PortResult<Vec<Lane>> {
-        if let Some((code, reason)) = self.consumer.client().fatal_error() {
-            return Err(unavailable(format!(
-                "this worker is out of the group for good ({code}: {reason}); give each worker a member name of its \
-                 own and start it again"
-            )));
+        let Some(name) = self.names.get(topic) else {
+            let reason = format!("{topic} is not among the topics that the workers share");
+            return Err(PortError::Damaged { port: PORT, reason });
+        };
+        let state = locked(&self.state);
+        match &state.fault {
+            Some(fault) => Err(unavailable(fault.clone())),
+            None => Ok(state.lanes.get(name).into_iter().flatten().copied().collect()),
         }
-        if self.consumer.assignment_lost() {
-            return Ok(Vec::new());
-        }
-        let assigned = self.consumer.assignment().map_err(|error| port_error("the lanes can't be told", &error))?;
-        let Some(name) = self.names.get(topic) else { return Ok(Vec::new()) };
-        let mine = assigned.elements();
-        let mine = mine.iter().filter(|element| element.topic() == name);
-        let mut lanes: Vec<Lane> = mine.filter_map(|element| Lane::try_from(element.partition()).ok()).collect();
-        lanes.sort_unstable();
-        Ok(lanes)
     }
 
     async fn leave(&self) {
-        self.consumer.unsubscribe();
-        // The library leaves behind our back; whoever ends the process then should not be faster.
-        for _ in 0..100 {
-            if self.consumer.assignment().is_ok_and(|assigned| assigned.count() == 0) {
+        self.leaving.send_replace(true);
+        let mut ended = self.ended.clone();
+        // Where it takes longer, the brokers find out by themselves.
+        let _ = timeout(self.patience * 2, async { while ended.changed().await.is_ok() {} }).await;
+    }
+}
+
+/// What the thread has.
+struct Worker {
+    consumer: BaseConsumer<Member>,
+    group: String,
+    client_id: String,
+    member: Option<String>,
+    state: Arc<Mutex<State>>,
+    patience: Duration,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        locked(&self.state).lanes.clear();
+    }
+}
+
+impl Worker {
+    /// Takes part until it is to leave, until nobody wants it any more or until it can't.
+    fn run(&self, leaving: &watch::Receiver<bool>) {
+        while leaving.has_changed().is_ok() {
+            self.serve(POLL);
+            if let Some((code, reason)) = self.consumer.client().fatal_error() {
+                let fault = self.fault(code, &reason);
+                tracing::error!("{fault}");
+                let mut state = locked(&self.state);
+                state.lanes.clear();
+                state.fault = Some(fault);
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            if *leaving.borrow() {
+                return self.leave();
+            }
+        }
+    }
+
+    fn serve(&self, patience: Duration) {
+        // Of the lanes, which are paused, nothing comes.
+        if let Some(Err(error)) = self.consumer.poll(patience) {
+            told(&error);
+        }
+    }
+
+    /// Leaves while it still takes part. Closing alone is not enough: a member with a name would be waited for.
+    fn leave(&self) {
+        let until = Instant::now() + self.patience;
+        self.consumer.unsubscribe();
+        while Instant::now() < until {
+            self.serve(POLL);
+            // Its lanes are given up first, then it asks to be let go.
+            if locked(&self.state).lanes.is_empty() && self.is_gone().unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the brokers have let it go.
+    fn is_gone(&self) -> KafkaResult<bool> {
+        let groups = self.consumer.fetch_group_list(Some(&self.group), ATTEMPT)?;
+        let mut members =
+            groups.groups().iter().filter(|group| group.name() == self.group).flat_map(GroupInfo::members);
+        Ok(members.all(|member| member.client_id() != self.client_id))
+    }
+
+    fn fault(&self, code: RDKafkaErrorCode, reason: &str) -> String {
+        match (&self.member, code) {
+            (Some(member), RDKafkaErrorCode::FencedInstanceId) => format!(
+                "another process has come as worker '{member}'; end one of them, or give each a name of its own and \
+                 start this one again"
+            ),
+            _ => format!("this worker can't go on and must be started again: {reason} ({code})"),
         }
     }
 }
 
-/// What is to be done when lanes come and go.
-struct Member;
+/// Notes which lanes are given and taken.
+struct Member(Arc<Mutex<State>>);
 
 impl ClientContext for Member {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, log_message: &str) {
@@ -117,17 +202,37 @@ impl ClientContext for Member {
 }
 
 impl ConsumerContext for Member {
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(lanes) => {
-                tracing::debug!(lanes = lanes.count(), "lanes were assigned");
-                // Entries are read elsewhere.
-                if let Err(error) = consumer.pause(lanes) {
-                    tracing::debug!(%error, "lanes are fetched in vain");
-                }
-            }
-            Rebalance::Revoke(lanes) => tracing::debug!(lanes = lanes.count(), "lanes were taken away"),
-            Rebalance::Error(error) => tracing::info!(%error, "the workers could not share the lanes anew"),
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, lanes: &mut TopicPartitionList) {
+        let is_given = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let done = if is_given { take_up(consumer, lanes) } else { consumer.incremental_unassign(lanes) };
+        if let Err(error) = done {
+            tracing::warn!(%error, is_given, "a change of lanes did not go as it should");
         }
+        let mut state = locked(&self.0);
+        for lane in lanes.elements() {
+            let Ok(number) = Lane::try_from(lane.partition()) else { continue };
+            if is_given {
+                state.lanes.entry(lane.topic().to_owned()).or_default().insert(number);
+            } else if let Some(lanes) = state.lanes.get_mut(lane.topic()) {
+                lanes.remove(&number);
+            }
+        }
+        state.lanes.retain(|_, lanes| !lanes.is_empty());
     }
+}
+
+/// Takes lanes up without ever asking for what is in them.
+fn take_up(consumer: &BaseConsumer<Member>, lanes: &mut TopicPartitionList) -> KafkaResult<()> {
+    // From the end on, so that nothing is on its way before the lanes are paused.
+    lanes.set_all_offsets(Offset::End)?;
+    consumer.incremental_assign(lanes)?;
+    consumer.pause(lanes)
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unavailable(reason: String) -> PortError {
+    PortError::Unavailable { port: PORT, reason }
 }

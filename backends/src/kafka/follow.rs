@@ -26,6 +26,7 @@ use super::{
     aside::Aside,
     error::{Logged, port_error, unavailable},
     tail::Tail,
+    topics::{introduce, see},
 };
 
 /// The most entries handed on before others on the runtime's thread have their turn.
@@ -114,6 +115,11 @@ impl Follow {
     /// Follows the lane from `end` on, which was its end a moment ago, unless it is followed already.
     pub(super) async fn begin(&self, name: &Arc<str>, lane: Lane, end: u64) -> PortResult<Following> {
         let (shared, name) = (Arc::clone(&self.shared), Arc::clone(name));
+        let is_known = shared.lanes().followed.contains_key(&name);
+        if !is_known {
+            let shared = Arc::clone(&shared);
+            introduce(&name, move |name, timeout| see(shared.consumer.client(), name, timeout)).await;
+        }
         let begun = tokio::task::spawn_blocking(move || shared.begin(&name, lane, end));
         begun.await.unwrap_or_else(|_| Err(unavailable("the log is closed")))
     }

@@ -26,6 +26,7 @@ use super::{
     error::{Logged, port_error, unavailable},
     follow::{entry_of, told},
     tail::MAX_READ_BYTES,
+    topics::{introduce, see},
 };
 
 /// After how long a consumer that nobody goes on with is closed: at the end of a lane it keeps asking for more.
@@ -141,7 +142,11 @@ impl Reader {
         if self.stands_at(name, lane, from) {
             return Ok(());
         }
-        self.at = None;
+        let is_known = self.at.take().is_some_and(|(of, ..)| of == *name);
+        if !is_known {
+            let consumer = Arc::clone(&self.consumer);
+            introduce(name, move |name, timeout| see(consumer.client(), name, timeout)).await;
+        }
         let (consumer, of) = (Arc::clone(&self.consumer), Arc::clone(name));
         let assigning = tokio::task::spawn_blocking(move || {
             let mut assigned = TopicPartitionList::with_capacity(1);

@@ -141,3 +141,51 @@ fn failed(error: &KafkaError) -> booking_core::ports::PortError {
         _ => port_error(WHAT, error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{
+        mocking::MockCluster,
+        producer::DefaultProducerContext,
+        types::{RDKafkaApiKey, RDKafkaRespErr as Refused},
+    };
+
+    use super::*;
+    use crate::kafka::KafkaSettings;
+
+    /// Brokers in this process, which answer the next records of the topic `t` as they are told.
+    fn brokers(answers: &[Refused]) -> (MockCluster<'static, DefaultProducerContext>, Producer) {
+        let brokers = MockCluster::new(1).unwrap();
+        brokers.create_topic("t", 1, 1).unwrap();
+        brokers.request_errors(RDKafkaApiKey::Produce, answers);
+        let settings = KafkaSettings { brokers: brokers.bootstrap_servers(), ..KafkaSettings::default() };
+        let producer = Producer::new(settings.producer(), Duration::from_secs(30)).unwrap();
+        (brokers, producer)
+    }
+
+    #[tokio::test]
+    async fn a_report_without_an_offset_is_no_place() {
+        let (_brokers, producer) = brokers(&[Refused::RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER]);
+        assert_eq!(producer.append("t", 0, Bytes::from_static(b"one")).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_new_producer_goes_on_where_an_error_ended_the_old_one() {
+        let (_brokers, producer) = brokers(&[Refused::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
+        let old = producer.current();
+        assert_eq!(producer.append("t", 0, Bytes::from_static(b"one")).await.unwrap(), 0);
+        assert!(old.client().fatal_error().is_some(), "it was ended");
+        assert!(!Arc::ptr_eq(&old, &producer.current()));
+        assert_eq!(producer.append("t", 0, Bytes::from_static(b"two")).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_append_that_nobody_acknowledges_ends_in_time() {
+        let (brokers, _) = brokers(&[]);
+        brokers.broker_round_trip_time(1, Duration::from_secs(60)).unwrap();
+        let settings = KafkaSettings { brokers: brokers.bootstrap_servers(), ..KafkaSettings::default() };
+        let producer = Producer::new(settings.producer(), Duration::from_millis(100)).unwrap();
+        let error = producer.append("t", 0, Bytes::from_static(b"one")).await.unwrap_err();
+        assert!(error.to_string().contains("unknown"), "{error}");
+    }
+}

@@ -60,8 +60,7 @@ pub struct KafkaSettings {
     pub follow_idle_ms: u32,
     /// The most reads of older entries at once. Each has a connection to every broker.
     pub max_readers: usize,
-    /// After how long without a word a worker loses its lanes to the others, in milliseconds; brokers take 6,000 and
-    /// more.
+    /// After how long without a sign of life a worker counts as gone, in milliseconds. Brokers take 6,000 and more.
     pub session_timeout_ms: u32,
     /// How often groups' notes are stored, in milliseconds. A crash loses the notes of that time.
     pub notes_every_ms: u32,
@@ -230,16 +229,26 @@ impl KafkaSettings {
         config
     }
 
-    /// What the client of a group's member is told.
-    pub(super) fn member(&self, group: &str) -> ClientConfig {
-        let mut config = self.consumer(group);
+    /// What a worker is told, by what it calls itself to the brokers and, if it comes back after a restart, its name.
+    pub(super) fn worker(&self, client_id: &str, member: Option<&str>) -> ClientConfig {
+        let mut config = self.consumer(&self.workers());
         config
+            .set("client.id", client_id)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", self.session_timeout_ms.max(1).to_string())
-            .set("heartbeat.interval.ms", (self.session_timeout_ms / 5).max(1).to_string())
-            .set("queued.min.messages", "1")
-            .set("queued.max.messages.kbytes", "64");
+            // A member learns of a change with its next sign of life.
+            .set("heartbeat.interval.ms", (self.session_timeout_ms / 12).max(1).to_string())
+            // A broker that did not know a new topic yet is asked again.
+            .set("topic.metadata.refresh.interval.ms", "5000");
+        if let Some(member) = member {
+            config.set("group.instance.id", member);
+        }
         config
+    }
+
+    /// The name of the workers' group on the brokers.
+    pub(super) fn workers(&self) -> String {
+        format!("{}workers", self.topic_prefix)
     }
 
     /// How long everything but an append waits for the brokers.

@@ -12,6 +12,7 @@ use booking_core::ports::{
 };
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::Client,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
@@ -63,7 +64,7 @@ pub(super) struct Topics {
 }
 
 /// What the brokers say of a topic.
-enum Seen {
+pub(super) enum Seen {
     Missing,
     /// It is there, but a lane of it has no leader yet.
     Coming(u16),
@@ -129,7 +130,7 @@ impl Topics {
     async fn look(&self, name: &Arc<str>, until: Instant) -> KafkaResult<Seen> {
         let (client, name) = (Arc::clone(&self.client), Arc::clone(name));
         let left = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(ATTEMPT_MS));
-        let looking = tokio::task::spawn_blocking(move || see(&client, &name, left));
+        let looking = tokio::task::spawn_blocking(move || see(client.client(), &name, left));
         looking.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
@@ -154,7 +155,8 @@ impl Topics {
     }
 }
 
-fn see(client: &BaseConsumer<Logged>, name: &str, timeout: Duration) -> KafkaResult<Seen> {
+/// What the brokers say to `client` of the topic `name`. Blocks.
+pub(super) fn see(client: &Client<Logged>, name: &str, timeout: Duration) -> KafkaResult<Seen> {
     let metadata = client.fetch_metadata(Some(name), timeout)?;
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(Seen::Missing) };
     match topic.error().map(RDKafkaErrorCode::from) {
@@ -169,4 +171,21 @@ fn see(client: &BaseConsumer<Logged>, name: &str, timeout: Duration) -> KafkaRes
         lanes if is_led => Seen::There(lanes),
         lanes => Seen::Coming(lanes),
     })
+}
+
+/// Has a consumer, which sees as `see` does, learn of a topic that is new to it. By itself it would ask after a second
+/// only, or again after one where a broker did not know the topic yet. Where brokers are away, it is left to that.
+pub(super) async fn introduce(
+    name: &Arc<str>,
+    see: impl Fn(&str, Duration) -> KafkaResult<Seen> + Clone + Send + 'static,
+) {
+    let until = Instant::now() + Duration::from_millis(ATTEMPT_MS);
+    while Instant::now() < until {
+        let (see, name) = (see.clone(), Arc::clone(name));
+        let left = until.saturating_duration_since(Instant::now());
+        match tokio::task::spawn_blocking(move || see(&name, left)).await {
+            Ok(Ok(Seen::There(_) | Seen::Coming(_))) | Err(_) => return,
+            Ok(Ok(Seen::Missing) | Err(_)) => sleep(PAUSE).await,
+        }
+    }
 }

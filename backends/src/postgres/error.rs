@@ -62,9 +62,18 @@ fn state(error: &sqlx::Error) -> String {
     refusal.code().map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
-/// Whether the server ended this very connection, whatever becomes of others.
-pub(super) fn is_ended(error: &sqlx::Error) -> bool {
-    state(error) == code::ADMIN_SHUTDOWN
+/// Whether a connection that could not be made for `error` may be made in a moment: the server restarts, or another
+/// is found.
+pub(super) fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(_) => {
+            let state = state(error);
+            // Class 57: an operator, or a crash, ended it.
+            state.starts_with("57") || state.starts_with(code::CLASS_CONNECTION) || state == code::TOO_MANY_CONNECTIONS
+        }
+        _ => false,
+    }
 }
 
 impl Failure {

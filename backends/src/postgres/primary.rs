@@ -3,33 +3,34 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use booking_core::ports::PortResult;
+use futures_util::future::join_all;
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
-    error::{PORT, is_ended, unavailable},
+    error::{PORT, unavailable},
     settings::PostgresSettings,
 };
 
 /// The oldest Postgres that will do, as `server_version_num` has it.
 const OLDEST: i32 = 150_000;
-/// How often a server is looked at whose connections break.
-const LOOKS: u32 = 3;
 /// For so long the answer that nobody accepts writes is not asked for again.
 const NOBODY_FOR: Duration = Duration::from_millis(200);
 
 /// When a connection was lost, and whether the server is in doubt since.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
-    is_open: AtomicBool,
+    raised: AtomicU64,
+    /// Up to which of them the server was looked for since.
+    settled: AtomicU64,
     since: Mutex<Option<Instant>>,
 }
 
@@ -37,7 +38,13 @@ impl Doubt {
     /// A connection was lost, or the server turned out not to accept writes.
     pub(super) fn raise(&self) {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.is_open.store(true, Ordering::Release);
+        self.raised.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The latest one that is open.
+    fn open(&self) -> Option<u64> {
+        let raised = self.raised.load(Ordering::Acquire);
+        (raised > self.settled.load(Ordering::Acquire)).then_some(raised)
     }
 
     /// Whether a connection that idled for `idle` was last used before the latest loss, so that it may be of a server
@@ -53,43 +60,45 @@ impl Doubt {
 pub(super) struct Primary {
     hosts: Vec<PgConnectOptions>,
     connect_timeout: Duration,
+    how: PgPoolOptions,
+    pool: Mutex<PgPool>,
     /// When the last look ended without one, and why. Held while somebody looks.
     nobody: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl Primary {
-    /// Looks for the server that accepts writes, and makes a pool that connects to it; `options` says how.
-    pub(super) async fn open(settings: &PostgresSettings, options: PgPoolOptions) -> PortResult<(Self, PgPool)> {
-        let hosts = settings.hosts()?.into_iter().map(|host| settings.limited(host)).collect();
-        let primary = Self { hosts, connect_timeout: settings.connect_timeout, nobody: tokio::sync::Mutex::default() };
-        let found = primary.look().await.map_err(|nobody| unavailable(PORT, nobody))?;
-        Ok((primary, options.connect_lazy_with(found)))
+    /// Looks for the server that accepts writes, and makes a pool that connects to it; `how` says how.
+    pub(super) async fn open(settings: &PostgresSettings, how: PgPoolOptions) -> PortResult<Self> {
+        let hosts: Vec<_> = settings.hosts()?.into_iter().map(|host| settings.limited(host)).collect();
+        let found = look(&hosts, settings.connect_timeout).await.map_err(|nobody| unavailable(PORT, nobody))?;
+        let pool = Mutex::new(how.clone().connect_lazy_with(found));
+        let connect_timeout = settings.connect_timeout;
+        Ok(Self { hosts, connect_timeout, how, pool, nobody: tokio::sync::Mutex::default() })
     }
 
-    /// If the server is in doubt: looks for it again, once for all who ask, and points the pool at it.
-    pub(super) async fn settle(&self, doubt: &Doubt, pool: &PgPool, port: &'static str) -> PortResult<()> {
-        if !doubt.is_open.load(Ordering::Acquire) {
+    /// The connections to the server that was found last.
+    pub(super) fn pool(&self) -> PgPool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// If the server is in doubt: looks for it again, once for all who ask, and connects to it from then on.
+    pub(super) async fn settle(&self, doubt: &Doubt, port: &'static str) -> PortResult<()> {
+        if doubt.open().is_none() {
             return Ok(());
         }
         let asked = Instant::now();
         let mut nobody = self.nobody.lock().await;
-        if !doubt.is_open.load(Ordering::Acquire) {
-            return Ok(());
-        }
+        // Not what is raised during the look: it may be of a server that was lost since.
+        let Some(open) = doubt.open() else { return Ok(()) };
         if let Some((ended, why)) = &*nobody
             && *ended + NOBODY_FOR > asked
         {
             return Err(unavailable(port, why.clone()));
         }
-        match self.look().await {
+        match look(&self.hosts, self.connect_timeout).await {
             Ok(found) => {
-                let before = pool.connect_options();
-                if (before.get_host(), before.get_port()) != (found.get_host(), found.get_port()) {
-                    tracing::warn!(from = %name(&before), to = %name(&found), "another Postgres accepts the writes now");
-                    pool.set_connect_options(found);
-                }
-                doubt.is_open.store(false, Ordering::Release);
-                *nobody = None;
+                self.turn_to(found, nobody.take().is_some());
+                doubt.settled.fetch_max(open, Ordering::AcqRel);
                 Ok(())
             }
             Err(why) => {
@@ -99,42 +108,70 @@ impl Primary {
         }
     }
 
-    /// The first server that accepts writes, or why each of them doesn't.
-    async fn look(&self) -> Result<PgConnectOptions, String> {
-        let mut reasons = Vec::new();
-        for host in &self.hosts {
-            let looked = tokio::time::timeout(self.connect_timeout, persistently(host)).await;
-            let reason = match looked {
-                Ok(Ok(Ok(()))) => return Ok(host.clone()),
-                Ok(Ok(Err(reason))) => reason,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
-            reasons.push(format!("{}: {reason}", name(host)));
+    /// Connects to `found` from now on. Connections from before are void if it is another server, or was gone in
+    /// between; one that hangs would keep its place in the pool for as long as TCP has patience.
+    fn turn_to(&self, found: PgConnectOptions, was_gone: bool) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = pool.connect_options();
+        let is_another = (before.get_host(), before.get_port()) != (found.get_host(), found.get_port());
+        if pool.is_closed() || !(is_another || was_gone) {
+            return;
         }
-        Err(format!("no Postgres accepts writes ({}); start one, or promote a standby", reasons.join("; ")))
+        if is_another {
+            tracing::warn!(from = %name(&before), to = %name(&found), "another Postgres accepts the writes now");
+        }
+        let before = std::mem::replace(&mut *pool, self.how.clone().connect_lazy_with(found));
+        let patience = self.connect_timeout;
+        // Closed at once for who would come; the rest is courtesy, and not to be waited for.
+        tokio::spawn(async move { tokio::time::timeout(patience, before.close()).await });
     }
 }
 
-/// [`accepts_writes`], asked again where the connection broke in between: that says nothing about the server.
-async fn persistently(host: &PgConnectOptions) -> Result<Result<(), String>, sqlx::Error> {
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        match accepts_writes(host).await {
-            Err(error) if looks < LOOKS && is_broken(&error) => {}
-            looked => return looked,
+/// The server that accepts writes, or why each of them doesn't. Where several do, one is a primary that another was
+/// promoted over and that does not know it yet: the one on the latest timeline is the real one.
+async fn look(hosts: &[PgConnectOptions], within: Duration) -> Result<PgConnectOptions, String> {
+    let ask = |host| async move {
+        match tokio::time::timeout(within, accepts_writes(host)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
+    };
+    let (mut found, mut reasons) = (Vec::new(), Vec::new());
+    for (host, answer) in hosts.iter().zip(join_all(hosts.iter().map(ask)).await) {
+        match answer {
+            Ok(()) => found.push(host),
+            Err(reason) => reasons.push(format!("{}: {reason}", name(host))),
         }
     }
+    if let [several @ .., _] = &found[..]
+        && !several.is_empty()
+    {
+        let timelines = join_all(found.iter().map(|host| tokio::time::timeout(within, timeline(host)))).await;
+        // In reverse: of equals, the last is the maximum, and the first that was named is wanted.
+        let latest = found.iter().zip(timelines).rev().max_by_key(|(_, timeline)| match timeline {
+            Ok(Ok(timeline)) => *timeline,
+            _ => 0,
+        });
+        tracing::warn!(hosts = found.len(), "several Postgres accept writes; shut down all but the one promoted last");
+        found = latest.map(|(host, _)| *host).into_iter().collect();
+    }
+    found
+        .first()
+        .map(|host| (*host).clone())
+        .ok_or_else(|| format!("no Postgres accepts writes ({}); start one, or promote a standby", reasons.join("; ")))
 }
 
-/// Whether a server was there, and the connection to it ended.
-fn is_broken(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
-        sqlx::Error::Database(_) => is_ended(error),
-        _ => false,
-    }
+/// How often a server was promoted in this one's past.
+async fn timeline(host: &PgConnectOptions) -> Result<i64, sqlx::Error> {
+    let mut connection = host.connect().await?;
+    // A WAL file's name begins with its timeline.
+    let timeline =
+        sqlx::query_scalar("SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint")
+            .fetch_one(&mut connection)
+            .await?;
+    connection.close().await?;
+    Ok(timeline)
 }
 
 /// Whether `host` accepts writes; if not, why.

@@ -96,10 +96,13 @@ async fn run(database: PostgresDatabase, asked: Arc<Mutex<mpsc::Receiver<Asked>>
 async fn decide(database: &PostgresDatabase, asked: &[Asked]) -> PortResult<Vec<Told>> {
     let mut tries = Tries::new(database, PORT);
     loop {
-        let mut connection = tries.connection().await?;
-        match tries.in_time(async { Ok(transact(&mut connection, asked).await?) }).await {
-            Ok(told) => return Ok(told),
-            Err(failure) => tries.after(connection, &failure).await?,
+        let mut held = tries.connection().await?;
+        match tries.in_time(transact(held.connection(), asked)).await {
+            Ok(told) => {
+                held.put_back();
+                return Ok(told);
+            }
+            Err(failure) => tries.after(held, &failure).await?,
         }
     }
 }

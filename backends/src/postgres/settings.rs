@@ -10,8 +10,8 @@ use super::error::{PORT, unavailable};
 /// How Postgres is reached, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
-    /// One or several URLs, separated by commas: `postgres://user:password@host:port/database`. The first that accepts
-    /// writes is used, and looked for again when it is lost. The URLs are of one database and its standbys.
+    /// One or several URLs, separated by commas: `postgres://user:password@host:port/database`. The one that
+    /// accepts writes is used, and looked for again when it is lost. The URLs are of one database and its standbys.
     pub url: String,
     /// The schema that everything of Weir's is in: lower-case letters, digits and `_`, beginning with a letter, 63
     /// bytes at most.
@@ -74,7 +74,8 @@ impl PostgresSettings {
 
     /// The same, with the limits of statements and locks.
     pub(super) fn limited(&self, host: PgConnectOptions) -> PgConnectOptions {
-        host.options([
+        // A plan that was kept from when a sale's tables were empty reads them whole once they are full.
+        host.options([("plan_cache_mode", "force_custom_plan")]).options([
             ("statement_timeout", self.statement_timeout.as_millis()),
             ("lock_timeout", self.lock_timeout.as_millis()),
             // A writer that stands still in the middle must not keep an event's lock.

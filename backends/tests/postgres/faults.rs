@@ -49,7 +49,8 @@ async fn a_commit_that_was_not_answered_is_found_and_not_done_again() {
     let schema = Schema::new();
     let (proxy, ledger) = proxied(&schema).await;
     let mut followed = 0;
-    for (number, next) in (0..).zip([Next::IsNotAnswered, Next::IsLost, Next::Passes, Next::IsNotAnswered]) {
+    let faults = [Next::IsNotAnswered, Next::IsLost, Next::Passes, Next::IsNotAnsweredAndRollbackLost];
+    for (number, next) in (0..).zip(faults) {
         proxy.next_commit(next);
         let held = ledger.claim_seats(&[claim(number, &[2 * number, 2 * number + 1])], at(0)).await.unwrap();
         assert!(proxy.has_struck() && all_held(&held), "{next:?}: {held:?}");
@@ -70,6 +71,47 @@ async fn a_commit_that_was_not_answered_is_found_and_not_done_again() {
     assert_eq!(ledger.outbox(100).await.unwrap().len(), 8, "each change is written once");
 }
 
+#[tokio::test]
+async fn a_commit_that_is_never_answered_is_given_up_and_its_verb_may_be_repeated() {
+    let schema = Schema::new();
+    let proxy = Proxy::before(through("").0).await;
+    let url = through(&proxy.address.to_string()).1;
+    let database = schema
+        .database_with(|settings| {
+            settings.url = url;
+            settings.connections = 1;
+            settings.try_timeout = Duration::from_secs(3);
+        })
+        .await;
+    let ledger = PostgresLedger::new(database);
+    ledger.claim_seats(&[claim(1, &[1])], at(0)).await.unwrap();
+    proxy.next_commit(Next::IsNeverAnswered);
+    unavailable(ledger.claim_seats(&[claim(2, &[2])], at(0)).await, "took too long");
+    let held = ledger.claim_seats(&[claim(2, &[2])], at(0)).await.expect("its connection was thrown away");
+    assert!(all_held(&held), "it is the booking that was made: {held:?}");
+    assert_eq!(ledger.outbox(100).await.unwrap().len(), 2, "and was made once");
+}
+
+#[tokio::test]
+async fn a_verb_that_nobody_waits_for_any_more_keeps_no_connection() {
+    let schema = Schema::new();
+    let proxy = Proxy::before(through("").0).await;
+    let url = through(&proxy.address.to_string()).1;
+    let database = schema
+        .database_with(|settings| {
+            settings.url = url;
+            settings.connections = 1;
+        })
+        .await;
+    let ledger = PostgresLedger::new(database);
+    proxy.next_commit(Next::IsNeverAnswered);
+    let abandoned = [claim(1, &[1])];
+    tokio::time::timeout(Duration::from_secs(2), ledger.claim_seats(&abandoned, at(0))).await.unwrap_err();
+    let started = std::time::Instant::now();
+    assert!(all_held(&ledger.claim_seats(&abandoned, at(0)).await.unwrap()));
+    assert!(started.elapsed() < Duration::from_secs(10), "the only place in the pool is free: {:?}", started.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_killed_lose_nothing_acknowledged_and_double_nothing() {
     let schema = Schema::new();
@@ -77,29 +119,26 @@ async fn connections_that_are_killed_lose_nothing_acknowledged_and_double_nothin
     let ledger = PostgresLedger::new(database);
     let mut killer = schema.intruder().await;
     let name = format!("weir {}", schema.0);
+    let until = tokio::time::Instant::now() + Duration::from_secs(3);
     let killing = tokio::spawn(async move {
         let mut killed = 0;
-        loop {
-            tokio::time::sleep(Duration::from_millis(15)).await;
-            // Not whoever looks whether the server is there: who is killed at that again and again gives up, rightly.
+        while tokio::time::Instant::now() < until {
+            // Slower than a connection comes about, on a busy machine, too.
+            tokio::time::sleep(Duration::from_millis(40)).await;
             let victims: Vec<bool> = sqlx::query_scalar(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE application_name = $1 AND query <> '' AND query NOT LIKE '%server_version_num%'
-                 ORDER BY random() LIMIT 1",
+                 WHERE application_name = $1 ORDER BY random() LIMIT 1",
             )
             .bind(&name)
             .fetch_all(&mut killer)
             .await
             .unwrap();
             killed += victims.len();
-            if killed >= 60 {
-                return killed;
-            }
         }
+        killed
     });
     let sell = |task: u32, ledger: PostgresLedger| async move {
         let (mut acknowledged, mut versions, mut round) = (Vec::new(), Vec::new(), 0);
-        let until = tokio::time::Instant::now() + Duration::from_secs(3);
         while tokio::time::Instant::now() < until {
             let first = task * 100_000 + round * 4;
             round += 1;
@@ -122,7 +161,7 @@ async fn connections_that_are_killed_lose_nothing_acknowledged_and_double_nothin
             assert!(versions.insert(version), "version {version} is one change's");
         }
     }
-    assert!(killing.await.unwrap() >= 60);
+    assert!(killing.await.unwrap() >= 10);
     let states = ledger.seat_states(&claim(0, &[]).event).await.unwrap();
     assert_eq!(versions, (1..=states.version).collect(), "every change was told to who made it");
     assert_eq!(states.taken.len(), 2 * acknowledged.len(), "invariants 1 to 3");
@@ -189,8 +228,8 @@ async fn a_busy_pool_and_a_kept_lock_say_so() {
     let database = schema
         .database_with(|settings| {
             settings.connections = 1;
-            settings.acquire_timeout = Duration::from_millis(100);
-            settings.lock_timeout = Duration::from_millis(400);
+            settings.acquire_timeout = Duration::from_secs(1);
+            settings.lock_timeout = Duration::from_secs(3);
         })
         .await;
     let ledger = PostgresLedger::new(database);
@@ -205,13 +244,14 @@ async fn a_busy_pool_and_a_kept_lock_say_so() {
     assert!(all_held(&ledger.claim_seats(&two, at(0)).await.unwrap()), "it opens again by itself");
 }
 
+type Limit = fn(&mut PostgresSettings);
+
 #[tokio::test]
 async fn a_statement_or_a_try_that_takes_too_long_is_given_up() {
-    type Limit = fn(&mut PostgresSettings);
     let schema = Schema::new();
     let limits: [(Limit, &str); 2] = [
-        (|settings| settings.statement_timeout = Duration::from_millis(150), "a statement took too long"),
-        (|settings| settings.try_timeout = Duration::from_millis(150), "Postgres took too long"),
+        (|settings| settings.statement_timeout = Duration::from_secs(2), "a statement took too long"),
+        (|settings| settings.try_timeout = Duration::from_secs(2), "Postgres took too long"),
     ];
     schema.ledger().await.claim_seats(&[claim(1, &[1])], at(0)).await.unwrap();
     for (number, (limit, why)) in (2..).zip(limits) {
@@ -272,7 +312,7 @@ async fn a_server_that_is_gone_is_unavailable_at_once_and_found_again() {
     drop(proxy);
     let started = std::time::Instant::now();
     unavailable(ledger.claim_seats(&[claim(2, &[2])], at(0)).await, "no Postgres accepts writes");
-    assert!(started.elapsed() < Duration::from_secs(3), "not after the pool's patience: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "not after the pool's patience: {:?}", started.elapsed());
     let _proxy = Proxy::at(address, server).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert!(all_held(&ledger.claim_seats(&[claim(2, &[2])], at(0)).await.expect("it is back")));

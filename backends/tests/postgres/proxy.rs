@@ -24,6 +24,12 @@ pub(crate) enum Next {
     IsNotAnswered,
     /// The connection breaks before it reaches the server.
     IsLost,
+    /// As [`Self::IsNotAnswered`], and the next rollback is lost.
+    IsNotAnsweredAndRollbackLost,
+    /// It reaches the server, and nothing comes back any more, nor does the connection break.
+    IsNeverAnswered,
+    /// The next rollback is lost: what the last but one comes to.
+    RollbackIsLost,
 }
 
 /// A proxy before one server. Gone when dropped, with every connection through it.
@@ -61,7 +67,7 @@ impl Proxy {
 
     /// Whether the commit that was to fail came by.
     pub(crate) fn has_struck(&self) -> bool {
-        self.next.load(Ordering::SeqCst) == Next::Passes as u8
+        [Next::Passes, Next::RollbackIsLost].iter().any(|over| self.next.load(Ordering::SeqCst) == *over as u8)
     }
 }
 
@@ -80,18 +86,27 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, armed: Arc<AtomicU8
                 if sent.is_empty() {
                     return Ok(());
                 }
-                let strikes = if sent.windows(7).any(|bytes| bytes == b"COMMIT\0") {
-                    armed.swap(Next::Passes as u8, Ordering::SeqCst)
-                } else {
-                    Next::Passes as u8
-                };
+                let mut strikes = Next::Passes as u8;
+                if says(sent, b"COMMIT\0") && armed.load(Ordering::SeqCst) != Next::RollbackIsLost as u8 {
+                    strikes = armed.swap(Next::Passes as u8, Ordering::SeqCst);
+                } else if says(sent, b"ROLLBACK\0") && armed.load(Ordering::SeqCst) == Next::RollbackIsLost as u8 {
+                    armed.store(Next::Passes as u8, Ordering::SeqCst);
+                    return Ok(());
+                }
                 if strikes == Next::IsLost as u8 {
                     return Ok(());
                 }
                 server.write_all(sent).await?;
-                if strikes == Next::IsNotAnswered as u8 {
+                if strikes != Next::Passes as u8 {
                     // The answer means that it is committed; nobody gets it.
-                    return server.read(&mut down).await.map(drop);
+                    let _ = server.read(&mut down).await?;
+                    if strikes == Next::IsNeverAnswered as u8 {
+                        std::future::pending::<()>().await;
+                    }
+                    if strikes == Next::IsNotAnsweredAndRollbackLost as u8 {
+                        armed.store(Next::RollbackIsLost as u8, Ordering::SeqCst);
+                    }
+                    return Ok(());
                 }
             }
             read = server.read(&mut down) => {
@@ -103,4 +118,8 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, armed: Arc<AtomicU8
             }
         }
     }
+}
+
+fn says(sent: &[u8], what: &[u8]) -> bool {
+    sent.windows(what.len()).any(|bytes| bytes == what)
 }

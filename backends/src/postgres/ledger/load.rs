@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use booking_core::id::{BookingId, EventId};
+use booking_core::id::{BookingId, EventId, SessionId};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::{
@@ -39,7 +39,8 @@ async fn lock_known(connection: &mut PgConnection, needs: &Needs) -> Result<Book
     let events: Vec<&str> = needs.events.iter().map(EventId::as_str).collect();
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT event_id, version, booked FROM event_versions
-         WHERE event_id = ANY ($1) OR event_id IN (SELECT b.event_id FROM bookings b WHERE b.booking_id = ANY ($2))
+         WHERE event_id IN (
+            SELECT unnest($1::text[]) UNION SELECT b.event_id FROM bookings b WHERE b.booking_id = ANY ($2))
          ORDER BY event_id FOR UPDATE",
     )
     .bind(events)
@@ -125,7 +126,7 @@ async fn others(
     if owners.is_empty() && needs.sessions.is_empty() && needs.users.is_empty() {
         return Ok(());
     }
-    let sessions: Vec<&str> = needs.sessions.iter().map(booking_core::id::SessionId::as_str).collect();
+    let sessions: Vec<&str> = needs.sessions.iter().map(SessionId::as_str).collect();
     let (users, events): (Vec<&str>, Vec<&str>) =
         needs.users.iter().map(|(user, event)| (user.as_str(), event.as_str())).unzip();
     let rows = sqlx::query(select_bookings!(

@@ -37,10 +37,13 @@ impl PostgresLedger {
         // The answer of the try before, where its commit had none.
         let mut perhaps = None;
         loop {
-            let mut connection = tries.connection().await?;
-            match attempt(&mut connection, &tries, act, &needs, &decide, &mut perhaps).await {
-                Ok(applied) => return Ok(applied),
-                Err(failure) => tries.after(connection, &failure).await?,
+            let mut held = tries.connection().await?;
+            match attempt(held.connection(), &tries, act, &needs, &decide, &mut perhaps).await {
+                Ok(applied) => {
+                    held.put_back();
+                    return Ok(applied);
+                }
+                Err(failure) => tries.after(held, &failure).await?,
             }
         }
     }
@@ -58,7 +61,7 @@ async fn attempt<T: Send>(
         Done::Written(transaction, applied) => (transaction, applied),
         Done::Nothing(applied) => return Ok(applied),
     };
-    match tries.in_time(async { Ok(transaction.commit().await?) }).await {
+    match tries.in_time(transaction.commit()).await {
         Ok(()) => Ok(applied),
         Err(failure) => {
             if !failure.is_rollback() {
@@ -83,11 +86,9 @@ async fn work<'c, T>(
     let mut books = load::lock(&mut transaction, needs).await?;
     if perhaps.is_some() {
         let is_written = store::is_written(&mut transaction, act).await?;
+        // Nothing is awaited once it is taken: what fails then would lose the answer. The transaction is rolled back
+        // when its connection returns to the pool.
         if let Some(applied) = perhaps.take().filter(|_| is_written) {
-            // The answer is known now, also where the connection breaks over this: the next try would not know it.
-            if let Err(error) = transaction.rollback().await {
-                tracing::debug!(%error, "a connection broke after its last question");
-            }
             return Ok(Done::Nothing(applied));
         }
     }
