@@ -59,13 +59,32 @@ controller_port() { # controller_port NAME
     echo $(($(port_of "$1") + SIZES[kafka]))
 }
 
+# Each broker also listens on a port that it tells nobody: what it tells is the port of a proxy, for tests that cut
+# the way between the two.
+far_port() { # far_port NAME
+    # shellcheck disable=SC2154
+    echo $(($(port_of "$1") + 2 * SIZES[kafka]))
+}
+
+proxy_port() { # proxy_port NAME
+    # shellcheck disable=SC2154
+    echo $(($(port_of "$1") + 3 * SIZES[kafka]))
+}
+
+# Where proxies are to listen, and what is behind each.
+kafka_ways() {
+    local name list=()
+    for name in $(names_of kafka); do list+=("127.0.0.1:$(proxy_port "$name")=127.0.0.1:$(far_port "$name")"); done
+    (IFS=,; echo "${list[*]}")
+}
+
 kafka_create() {
     local name id voters=() formats=() pid
     # Not + and / alone: an id that begins with - would be taken for an option.
     id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'xy' | tr -d '=')
     for name in $(names_of kafka); do voters+=("${name##*-}@127.0.0.1:$(controller_port "$name")"); done
     for name in $(names_of kafka); do
-        need_ports "$name" "$(port_of "$name")" "$(controller_port "$name")"
+        need_ports "$name" "$(port_of "$name")" "$(controller_port "$name")" "$(far_port "$name")"
         kafka_properties "$name" "$(IFS=,; echo "${voters[*]}")" >"$state/$name/server.properties"
         "${KAFKA_JVM[@]}" -cp "$(kafka_jars)/*" kafka.tools.StorageTool format -t "$id" -c "$state/$name/server.properties" \
             >>"$state/$name/log" 2>&1 </dev/null 9>&- &
@@ -84,11 +103,11 @@ kafka_properties() { # kafka_properties NAME VOTERS
 process.roles=broker,controller
 node.id=${1##*-}
 controller.quorum.voters=$2
-listeners=$broker,CONTROLLER://127.0.0.1:$(controller_port "$1")
-advertised.listeners=$broker
+listeners=$broker,FAR://127.0.0.1:$(far_port "$1"),CONTROLLER://127.0.0.1:$(controller_port "$1")
+advertised.listeners=$broker,FAR://127.0.0.1:$(proxy_port "$1")
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$state/$1/data
 
 default.replication.factor=3
@@ -114,7 +133,7 @@ PROPERTIES
 }
 
 kafka_launch() { # kafka_launch NAME
-    need_ports "$1" "$(port_of "$1")" "$(controller_port "$1")"
+    need_ports "$1" "$(port_of "$1")" "$(controller_port "$1")" "$(far_port "$1")"
     launch "$1" "${KAFKA_JVM[@]}" -Dlog4j2.configurationFile="$KAFKA_HOME/log4j2.properties" -cp "$(kafka_jars)/*" \
         kafka.Kafka "$state/$1/server.properties"
 }

@@ -14,8 +14,8 @@ postgres_install() {
     [ "$(id -u)" -ne 0 ] || id postgres >/dev/null 2>&1 || { echo "root can't run Postgres, and there is no user 'postgres'"; return 2; }
 }
 
-postgres_address() {
-    echo "postgres://weir@127.0.0.1:$(port_of "$(postgres_primary)")/weir"
+postgres_address() { # postgres_address [NAME]: of the primary, if none is named
+    echo "postgres://weir@127.0.0.1:$(port_of "${1:-$(postgres_primary)}")/weir"
 }
 
 postgres_primary() {

@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     output::say,
     stores::{self, Open, Role, Stores},
-    system::{SystemClock, SystemEntropy},
+    system::SystemEntropy,
 };
 
 /// How often the operators' keys are looked at: a key that was added or revoked counts this soon.
@@ -218,7 +218,7 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
         catalog: stores.catalog.clone(),
         refresh: stores.refresh.clone(),
         sandbox: stores.sandbox.clone(),
-        clock: Arc::new(SystemClock),
+        clock: stores.clock.clone(),
         entropy: Arc::new(SystemEntropy),
     }
 }
@@ -232,7 +232,7 @@ fn worker_parts(stores: Stores) -> queue_worker::Parts {
         ledger: stores.ledger,
         catalog: stores.catalog,
         payments: stores.payments,
-        clock: Arc::new(SystemClock),
+        clock: stores.clock,
         entropy: Arc::new(SystemEntropy),
     }
 }

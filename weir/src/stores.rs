@@ -13,6 +13,7 @@ use booking_core::ports::{
     accounts::RefreshFamilies,
     assignment::Assignment,
     catalog::Catalog,
+    clock::Clock,
     desk::Desk,
     holds::Holds,
     ledger::Ledger,
@@ -23,8 +24,10 @@ use booking_core::ports::{
 use crate::{
     config::{Config, ConfigError, StoreUrl},
     failure::Failure,
+    system::SystemClock,
 };
 
+mod clock;
 mod cluster;
 mod embedded;
 mod examine;
@@ -67,6 +70,8 @@ pub(crate) struct Stores {
     pub(crate) payments: Arc<dyn Payments>,
     /// The same provider, if it is the sandbox.
     pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
+    /// The time that every process on these stores goes by.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What is open and must be closed, the latest first.
@@ -153,6 +158,7 @@ impl Opening<'_> {
             refresh: self.accounts().await?,
             payments,
             sandbox,
+            clock: self.clock().await?,
         })
     }
 
@@ -219,6 +225,15 @@ impl Opening<'_> {
         self.must_be_alone("payments", url, "sandbox:postgres")?;
         let sandbox = Arc::new(self.sqlite_sandbox(url).await?);
         Ok((Arc::clone(&sandbox) as _, Some(sandbox)))
+    }
+
+    /// The ledger's time, where processes share it; else this machine's.
+    async fn clock(&mut self) -> Result<Arc<dyn Clock>, Failure> {
+        let url = &self.config.stores.ledger;
+        Ok(match url.scheme() {
+            "postgres" => self.database_clock("ledger", url).await?,
+            _ => Arc::new(SystemClock),
+        })
     }
 
     /// The scheme of `url`. `known`: one that is this process's own, and one that processes share.

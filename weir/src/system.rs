@@ -1,12 +1,16 @@
 //! The machine's clock and its entropy, as the rules' ports want them.
 
-use std::time::UNIX_EPOCH;
+use std::{env, sync::LazyLock, time::UNIX_EPOCH};
 
 use booking_core::{
     ports::clock::{Clock, Entropy},
     time::Timestamp,
 };
 use rand::{RngExt as _, TryRng as _, rngs::SysRng};
+
+/// How far off tests want this machine's clock to be, in milliseconds.
+static OFF_BY_MS: LazyLock<i64> =
+    LazyLock::new(|| env::var("WEIR_TEST_CLOCK_OFF_BY_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(0));
 
 /// The wall clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +20,7 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the Clock port that everybody else asks")]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).plus_millis(*OFF_BY_MS)
     }
 }
 

@@ -19,7 +19,7 @@ async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
     let cluster = Cluster::new();
     let key = operator_key(cluster.data(), "admin");
     let gateways = [cluster.gateway(), cluster.gateway()];
-    let _workers = [cluster.worker(&[]), cluster.worker(&[])];
+    let _workers = [cluster.worker(), cluster.worker()];
     let clients = gateways.each_ref().map(|gateway| Client::new(&gateway.public));
     let sale = SaleOf { opens_in_ms: 6_000, ..SaleOf::default() };
     let event = open_sale(&clients[0], &key, &sale).await;
@@ -93,7 +93,7 @@ fn a_crowd_of_20_000_at_two_gateways_and_two_workers_passes_every_check() {
     let cluster = Cluster::new();
     let key = operator_key(cluster.data(), "admin");
     let gateways = [cluster.gateway(), cluster.gateway()];
-    let _workers = [cluster.worker(&[]), cluster.worker(&[])];
+    let _workers = [cluster.worker(), cluster.worker()];
     let checked = std::process::Command::new(kit::binary())
         .args(["demo", "--once", "--roam", "--visitors", &visitors, "--operator-key", &key])
         .args(["--at", &gateways[0].public, "--at", &gateways[1].public])

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Cluster, Weir, operator_key};
+use kit::{Cluster, Weir, on_postgres, operator_key, variable, way::Way};
 
 /// One fault at a time: the servers are everybody's.
 static FAULTS: Mutex<()> = Mutex::new(());
@@ -26,6 +26,14 @@ static FAULTS: Mutex<()> = Mutex::new(());
 const IN_THE_LOBBY: Duration = Duration::from_secs(4);
 /// Called visitors come in, hold and pay.
 const WHILE_SELLING: Duration = Duration::from_secs(14);
+
+/// A machine with a gateway and a worker.
+#[derive(Default)]
+struct Machine {
+    /// What is otherwise there than in the others.
+    settings: Vec<String>,
+    variables: Vec<(&'static str, &'static str)>,
+}
 
 struct Sale {
     cluster: Cluster,
@@ -38,12 +46,17 @@ struct Sale {
 impl Sale {
     /// Two gateways, two workers, and a crowd that is on its way.
     fn begin() -> Self {
+        Self::on([Machine::default(), Machine::default()])
+    }
+
+    /// The same on these machines.
+    fn on(machines: [Machine; 2]) -> Self {
         let alone = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
         servers(&["up"]);
         let cluster = Cluster::new();
         let key = operator_key(cluster.data(), "admin");
-        let gateways = vec![cluster.gateway(), cluster.gateway()];
-        let workers = vec![cluster.worker(&[]), cluster.worker(&[])];
+        let all = |role| machines.iter().map(|of| cluster.launch(role, &of.settings, &of.variables)).collect();
+        let (gateways, workers): (Vec<Weir>, Vec<Weir>) = (all("gateway"), all("queue-worker"));
         let crowd = Command::new(kit::binary())
             .args(["demo", "--once", "--visitors", "300", "--operator-key", &key])
             .args(["--at", &gateways[0].public, "--at", &gateways[1].public])
@@ -123,10 +136,10 @@ fn a_worker_is_killed_in_the_lobby_and_another_while_selling() {
     let mut sale = Sale::begin();
     pause(IN_THE_LOBBY);
     sale.workers.remove(0).kill();
-    sale.workers.push(sale.cluster.worker(&[]));
+    sale.workers.push(sale.cluster.worker());
     pause(WHILE_SELLING.saturating_sub(IN_THE_LOBBY));
     sale.workers.remove(0).kill();
-    sale.workers.push(sale.cluster.worker(&[]));
+    sale.workers.push(sale.cluster.worker());
     sale.end("each of two workers killed, keeper and pool");
 }
 
@@ -187,4 +200,110 @@ fn postgres_is_killed() {
     pause(Duration::from_secs(3));
     servers(&["start", "postgres-1"]);
     sale.end("Postgres killed for 3 s");
+}
+
+#[test]
+fn each_redis_primary_hangs_is_replaced_and_wakes() {
+    let sale = Sale::begin();
+    let _guarded = Guarded;
+    pause(WHILE_SELLING);
+    for name in ["redis-1", "redis-2", "redis-3"] {
+        servers(&["stop", name]);
+        // Long enough for its replica to take over. When it wakes it still holds itself for the primary.
+        pause(Duration::from_secs(5));
+        servers(&["cont", name]);
+        pause(Duration::from_secs(1));
+    }
+    sale.end("three Redis nodes stopped for 5 s one after the other, then awake again");
+}
+
+#[test]
+fn postgres_fails_over_to_its_standby() {
+    let sale = Sale::begin();
+    let _swapped = Swapped;
+    pause(WHILE_SELLING);
+    servers(&["kill", "postgres-1"]);
+    pause(Duration::from_secs(2));
+    servers(&["promote"]);
+    pause(Duration::from_secs(3));
+    servers(&["start", "postgres-1"]);
+    sale.end("Postgres killed, its standby promoted, and a new standby made of the old primary");
+}
+
+/// Makes the first Postgres the primary again, however the test ends.
+struct Swapped;
+
+impl Drop for Swapped {
+    fn drop(&mut self) {
+        servers(&["up"]);
+        servers(&["kill", "postgres-2"]);
+        servers(&["promote"]);
+        servers(&["up"]);
+    }
+}
+
+#[test]
+fn half_of_weir_is_cut_off_from_kafka() {
+    let ways: Vec<Way> = variable("KAFKA_WAYS").split(',').map(way).collect();
+    let brokers: Vec<String> = ways.iter().map(|way| way.address.to_string()).collect();
+    let settings = vec![format!("stores.log=kafka://{}", brokers.join(","))];
+    let sale = Sale::on([Machine { settings, ..Machine::default() }, Machine::default()]);
+    pause(WHILE_SELLING);
+    // Longer than the group waits for one that is not heard of: the other worker takes all lanes over.
+    while_cut(&ways, Duration::from_secs(9));
+    sale.end("one gateway and one worker cut off from Kafka for 9 s");
+}
+
+#[test]
+fn each_half_of_weir_is_cut_off_from_postgres() {
+    let urls = [variable("POSTGRES"), variable("POSTGRES_STANDBY")];
+    let (ways, machines): (Vec<Vec<Way>>, Vec<Machine>) = (0..2)
+        .map(|_| {
+            let (ways, urls): (Vec<Way>, Vec<String>) = urls.iter().map(|url| rerouted(url)).unzip();
+            (ways, Machine { settings: on_postgres(&urls.join(",")).to_vec(), ..Machine::default() })
+        })
+        .unzip();
+    let sale = Sale::on(machines.try_into().ok().unwrap());
+    pause(WHILE_SELLING);
+    // One of the two has the lane that the sale's bookings are in.
+    for ways in &ways {
+        while_cut(ways, Duration::from_secs(6));
+    }
+    sale.end("each of two machines, with a gateway and a worker, cut off from Postgres for 6 s");
+}
+
+/// A way of `scripts/servers`: where it begins, and where it leads.
+fn way(way: &str) -> Way {
+    let (from, to) = way.split_once('=').unwrap();
+    Way::between(from.parse().unwrap(), to.parse().unwrap())
+}
+
+/// A way to the server of `url`, and the URL that leads there by it.
+fn rerouted(url: &str) -> (Way, String) {
+    let (before, rest) = url.split_once('@').unwrap();
+    let (server, after) = rest.split_once('/').unwrap();
+    let way = Way::to(server.parse().unwrap());
+    let url = format!("{before}@{}/{after}", way.address);
+    (way, url)
+}
+
+fn while_cut(ways: &[Way], duration: Duration) {
+    for is_cut in [true, false] {
+        for way in ways {
+            way.cut(is_cut);
+        }
+        if is_cut {
+            pause(duration);
+        }
+    }
+}
+
+#[test]
+fn the_clocks_of_two_machines_are_ten_minutes_off_either_way() {
+    let off_by = |ms| Machine { variables: vec![("WEIR_TEST_CLOCK_OFF_BY_MS", ms)], ..Machine::default() };
+    let mut sale = Sale::on([off_by("600000"), off_by("-600000")]);
+    pause(WHILE_SELLING);
+    // What the other worker goes on with was begun by one whose clock was 20 minutes from its own.
+    sale.workers.remove(0).kill();
+    sale.end("the clocks of two machines 10 minutes ahead and behind, and a worker killed");
 }

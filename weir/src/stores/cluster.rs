@@ -15,10 +15,11 @@ use booking_core::ports::{
     log::{Log, Topic},
 };
 
-use super::{Opening, Role, opened};
+use super::{Opening, Role, clock::DatabaseClock, opened};
 use crate::{
     config::{Config, ConfigError, StoreUrl},
     failure::Failure,
+    system::SystemClock,
 };
 
 /// The topics whose lanes workers share among them.
@@ -72,6 +73,15 @@ impl Opening<'_> {
 
     pub(super) async fn postgres_sandbox(&mut self, url: &StoreUrl) -> Result<PostgresSandbox, Failure> {
         Ok(PostgresSandbox::new(self.database("payments", url).await?))
+    }
+
+    /// The time of the database of `url`, looked at until the end.
+    pub(super) async fn database_clock(&mut self, key: &str, url: &StoreUrl) -> Result<Arc<DatabaseClock>, Failure> {
+        let database = self.database(key, url).await?;
+        let clock = opened(key, DatabaseClock::of(&database, &SystemClock).await)?;
+        let following = clock.follow(database);
+        self.open.add(async move { following.abort() });
+        Ok(clock)
     }
 
     async fn cluster(&mut self, key: &str, url: &StoreUrl) -> Result<RedisCluster, Failure> {

@@ -2,8 +2,8 @@
 
 use booking_core::{id::EventId, ports::log::Topic, time::Timestamp};
 
-use super::{Opening, opened};
-use crate::{config::StoreUrl, failure::Failure};
+use super::{Opening, clock::TELL_FROM_MS, opened};
+use crate::{config::StoreUrl, failure::Failure, system::SystemClock};
 
 /// An event that nobody has: asking for it shows whether a store answers.
 const NOBODYS: &str = "evt_doctor";
@@ -51,7 +51,22 @@ impl Opening<'_> {
         note("catalog", &stores.catalog, catalog.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
         note("payments", &stores.payments, self.payments().await.map(drop));
+        if stores.ledger.scheme() == "postgres" {
+            examined.push(("this machine's clock".to_owned(), self.examine_clock().await));
+        }
         examined
+    }
+
+    /// Whether this machine's clock is near the database's, which counts.
+    async fn examine_clock(&mut self) -> Result<(), Failure> {
+        let url = &self.config.stores.ledger;
+        let ahead_ms = self.database_clock("ledger", url).await?.ahead_ms(&SystemClock);
+        if ahead_ms.abs() < TELL_FROM_MS {
+            return Ok(());
+        }
+        Err(Failure::Store(format!(
+            "it is off by {ahead_ms} ms from the database's, whose time counts; set it, best by NTP"
+        )))
     }
 
     async fn examine_log(&mut self) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: the built executable on ports of its own, and visitors and an operator over HTTP.
 
-#![allow(dead_code, reason = "each test file uses its part of the kit")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part of the kit")]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -13,6 +13,11 @@ use std::{
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+
+mod cluster;
+pub(crate) mod way;
+
+pub(crate) use cluster::{Cluster, on_postgres, variable};
 
 /// How long a start, a stop or a state may take before the test gives up: a bound against hanging, not a measure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,13 +43,13 @@ impl Weir {
 
     /// The same with settings, each `key=value`.
     pub(crate) fn start_with(data: &Path, settings: &[&str]) -> Self {
-        Self::launch(None, data, settings)
+        Self::launch(None, data, settings, &[])
     }
 
-    /// Starts `role`, or everything, on `data` with settings, and waits until it says where it listens.
-    pub(crate) fn launch(role: Option<&str>, data: &Path, settings: &[&str]) -> Self {
+    /// Starts `role`, or everything, on `data` with settings and variables, and waits until it says where it listens.
+    pub(crate) fn launch(role: Option<&str>, data: &Path, settings: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary());
-        command.args(role);
+        command.args(role).envs(variables.iter().copied());
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]).arg(data);
         for setting in LIMITS_OFF.iter().chain(settings) {
             command.args(["--set", setting]);
@@ -113,67 +118,6 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// The real servers, and an installation of its own on them: names that nobody else uses.
-pub(crate) struct Cluster {
-    settings: Vec<String>,
-    data: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-impl Cluster {
-    pub(crate) fn new() -> Self {
-        let folder = folder();
-        let name = format!("t{}", hex::encode(rand::random::<[u8; 6]>()));
-        let server = |kind: &str| {
-            std::env::var(format!("WEIR_TEST_{kind}"))
-                .expect("start the servers: `scripts/servers up`, then `eval \"$(scripts/servers env)\"`")
-        };
-        let redis = server("REDIS").replace("redis://", "");
-        let postgres = server("POSTGRES");
-        let settings = vec![
-            format!("stores.log=kafka://{}", server("KAFKA")),
-            format!("stores.desk=redis://{redis}"),
-            format!("stores.holds=redis://{redis}"),
-            format!("stores.ledger={postgres}"),
-            format!("stores.catalog={postgres}"),
-            format!("stores.accounts={postgres}"),
-            format!("stores.payments=sandbox:{postgres}"),
-            format!("kafka.topic_prefix={name}."),
-            "kafka.lanes=3".to_owned(),
-            format!("redis.key_prefix={name}:"),
-            format!("postgres.schema={name}"),
-        ];
-        Self { settings, data: data(&folder), _folder: folder }
-    }
-
-    /// Where the gateways' keys are.
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
-    pub(crate) fn gateway(&self) -> Weir {
-        Weir::launch(Some("gateway"), &self.data, &self.settings())
-    }
-
-    pub(crate) fn worker(&self, settings: &[&str]) -> Weir {
-        Weir::launch(Some("queue-worker"), &self.data, &[&self.settings(), settings].concat())
-    }
-
-    fn settings(&self) -> Vec<&str> {
-        self.settings.iter().map(String::as_str).collect()
-    }
-
-    /// Runs one of the executable's commands with these settings.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(words).arg("--data").arg(&self.data);
-        for setting in &self.settings {
-            command.args(["--set", setting]);
-        }
-        command
     }
 }
 
