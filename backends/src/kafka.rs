@@ -88,7 +88,12 @@ impl KafkaLog {
             answer_timeout: settings.answer_timeout(),
             topics: Topics::new(Arc::clone(&settings), Arc::clone(&client)),
             ends: Ends::new(Arc::clone(&client), settings.answer_timeout()),
-            producer: Producer::new(settings.producer(), append_timeout)?,
+            producer: Producer::new(
+                settings.producer(),
+                append_timeout,
+                settings.max_waiting,
+                settings.max_waiting_kib,
+            )?,
             follow: Follow::new(&settings)?,
             older: Older::new(&settings),
             notes: Notes::new(settings),
@@ -101,9 +106,7 @@ impl KafkaLog {
 
     /// Waits for the appends under way and stores the latest notes: the last thing to do with a log.
     pub async fn close(&self) {
-        let parts = Arc::clone(&self.0.parts);
-        // It ends early with the runtime only.
-        let _ = tokio::task::spawn_blocking(move || parts.producer.flush()).await;
+        self.0.parts.producer.flush().await;
         self.0.parts.notes.store().await;
     }
 }

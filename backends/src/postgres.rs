@@ -20,6 +20,7 @@ mod accounts;
 mod catalog;
 mod database;
 mod error;
+mod gather;
 mod ledger;
 mod migrate;
 mod primary;

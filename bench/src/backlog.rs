@@ -14,7 +14,7 @@ use booking_core::{
     message::{self, BookingAct, BookingCommand, ReplyTo, Wanted},
     ports::{
         ledger::LedgerReader as _,
-        log::{Log as _, Topic, lane_of},
+        log::{Log, Topic, lane_of},
         payments::{SandboxOutcome, SandboxPayments as _},
     },
     time::Timestamp,
@@ -31,9 +31,11 @@ use crate::{
 };
 
 /// Bookings of the backlog, one seat each.
-const BOOKINGS: usize = 10_000;
+pub(crate) const BOOKINGS: usize = 10_000;
+/// Whom the commands are answered to.
+pub(crate) const ASKER: &str = "bench";
 /// Appends and payments under way at once.
-const AT_ONCE: usize = 1_024;
+pub(crate) const AT_ONCE: usize = 1_024;
 /// How long a backlog may take: a bound against hanging, not a measure.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// How often the sale's numbers are asked for.
@@ -48,7 +50,7 @@ const GOOD_FOR: u32 = 3_600;
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     let stage = Stage::new(options).await?;
     let weir = stage.start().await?;
-    let event = stage.sale(weir.public, &Sale { seats: BOOKINGS, opens_in_ms: 500 }).await?;
+    let event = stage.sale(weir.public, &Sale { seats: BOOKINGS, opens_in_ms: 500, ..Sale::default() }).await?;
     // Seats are sold once the sale is open.
     sleep(Duration::from_secs(2)).await;
     weir.stop().await?;
@@ -74,23 +76,29 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
 }
 
 /// A booking to come.
-struct Planned {
+pub(crate) struct Planned {
     number: usize,
-    user: UserId,
-    booking: BookingId,
-    transaction: TransactionId,
+    pub(crate) user: UserId,
+    pub(crate) booking: BookingId,
+    pub(crate) transaction: TransactionId,
 }
 
 impl Planned {
-    fn new(number: usize) -> Self {
+    pub(crate) fn new(number: usize) -> Self {
         let mut bytes = [0xb0; 16];
         bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let user = UserId::from_bytes(bytes);
         Self { number, booking: booking_id(&user, "bench"), user, transaction: TransactionId::from_bytes(bytes) }
     }
 
-    fn hold(&self) -> BookingAct {
-        let seat = seat_id(self.number).parse().expect("a short plain text is a seat id");
+    /// A hold of the seat of its number.
+    pub(crate) fn hold(&self) -> BookingAct {
+        self.hold_of(self.number)
+    }
+
+    /// A hold of seat number `seat`.
+    pub(crate) fn hold_of(&self, seat: usize) -> BookingAct {
+        let seat = seat_id(seat).parse().expect("a short plain text is a seat id");
         let name = self.booking.as_str();
         BookingAct::Hold {
             session: name.replace(BookingId::PREFIX, SessionId::PREFIX).parse().expect("the prefix fits"),
@@ -100,7 +108,8 @@ impl Planned {
         }
     }
 
-    fn confirm(&self, amount: i64) -> BookingAct {
+    /// The payment of `amount`.
+    pub(crate) fn confirm(&self, amount: i64) -> BookingAct {
         BookingAct::Confirm { transaction: self.transaction.clone(), amount }
     }
 }
@@ -113,12 +122,27 @@ async fn append(
     act: impl Fn(&Planned) -> BookingAct,
 ) -> Result<()> {
     let log = stage.log().await?;
+    append_to(&log, event, bookings, act).await?;
+    log.close().await;
+    Ok(())
+}
+
+/// Appends a command for each booking to `log`.
+///
+/// # Errors
+/// If an append fails.
+pub(crate) async fn append_to(
+    log: &impl Log,
+    event: &EventId,
+    bookings: &[Planned],
+    act: impl Fn(&Planned) -> BookingAct,
+) -> Result<()> {
     let lane = lane_of(event.as_str(), log.lanes(&Topic::Bookings).await?);
     let deadline = now().plus_seconds(GOOD_FOR);
     stream::iter(bookings)
         .map(|planned| {
             let command = message::encode(&BookingCommand {
-                reply_to: ReplyTo { gateway: "bench".to_owned(), correlation: planned.number.to_string() },
+                reply_to: ReplyTo { gateway: ASKER.to_owned(), correlation: planned.number.to_string() },
                 deadline,
                 traceparent: None,
                 event: event.clone(),
@@ -126,13 +150,11 @@ async fn append(
                 user: planned.user.clone(),
                 act: act(planned),
             });
-            let log = &log;
             async move { log.append(&Topic::Bookings, lane, command).await }
         })
         .buffered(AT_ONCE)
         .try_for_each(|_| async { Ok(()) })
         .await?;
-    log.close().await;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Joins over HTTP against what a bare server and bare appends, one after the other, allow on the same cores.
 
 use std::{
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use booking_core::{
     id::EventId,
     ports::log::{Log as _, Topic},
 };
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -34,6 +36,12 @@ const LEAST_RATIO: f64 = 0.7;
 /// Far beyond any slice: a slice of joins ends when all have joined.
 const UNTIL_DONE: Duration = Duration::from_mins(10);
 
+/// A log with nothing around it.
+pub(crate) trait RawLog: Clone + Send + Sync + 'static {
+    /// Appends number `n`.
+    fn append(&self, n: u64, payload: Bytes) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// Measures joins, the bare server and bare appends, slice by slice in turn.
 ///
 /// # Errors
@@ -41,25 +49,40 @@ const UNTIL_DONE: Duration = Duration::from_mins(10);
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     let stage = Stage::new(options).await?;
     let weir = stage.start().await?;
-    let event = stage.sale(weir.public, &Sale { seats: 1_000, opens_in_ms: 3_600_000 }).await?;
+    let event = stage.sale(weir.public, &Sale { opens_in_ms: 3_600_000, ..Sale::default() }).await?;
+    let log = SqliteRaw::open(&stage.data().with_extension("appends.db"), &event).await?;
+    compare(options, weir.public, &event, log, JOINS_A_SECOND).await
+}
+
+/// Compares joins at `to` with a bare server and with appends to `log`. `joins_a_second`: about what is to be expected.
+///
+/// # Errors
+/// If a join is refused or an append fails.
+pub(crate) async fn compare(
+    options: &Options,
+    to: SocketAddr,
+    event: &EventId,
+    log: impl RawLog,
+    joins_a_second: usize,
+) -> Result<Vec<Row>> {
     let seconds = usize::try_from(options.slice.as_secs()).unwrap_or(1);
-    let joins = JOINS_A_SECOND * seconds;
+    let joins = joins_a_second * seconds;
     let rounds = ROUNDS + 1;
     progress(format_args!("joins: making {} guests", 2 * joins * rounds));
-    let tokens = guests(weir.public, 2 * joins * rounds + 1).await?;
+    let tokens = guests(to, 2 * joins * rounds + 1).await?;
     let (first, tokens) = tokens.split_first().context("there is a guest")?;
-    let answer = Connection::open(weir.public).await?.exchange_whole(&join_request(&event, first)).await?;
+    let answer = Connection::open(to).await?.exchange_whole(&join_request(event, first)).await?;
     ensure!(answer.status == 201, "a join was refused with {}: {}", answer.status, answer.body);
     let bare = Bare::start(&answer).await?;
-    let appends = Appends::open(&stage.data().with_extension("appends.db"), &event).await?;
+    let appends = Appends { log, event: event.clone(), next: Arc::default() };
 
     let mut rows = Vec::new();
     for (at_once, tokens) in [FEW, CROWD].into_iter().zip(tokens.chunks(joins * rounds)) {
         let (mut joined, mut answered, mut appended) = (Vec::new(), Vec::new(), Vec::new());
         for (round, guests) in tokens.chunks(joins).enumerate() {
-            let requests: Vec<_> = guests.iter().map(|guest| join_request(&event, guest)).collect();
+            let requests: Vec<_> = guests.iter().map(|guest| join_request(event, guest)).collect();
             let same = Arc::new(Round(requests.clone()));
-            let weirs = load::run(weir.public, at_once, UNTIL_DONE, 201, Arc::new(Each(requests))).await?.rate();
+            let weirs = load::run(to, at_once, UNTIL_DONE, 201, Arc::new(Each(requests))).await?.rate();
             let hypers = load::run(bare.at, at_once, options.slice, 201, same).await?.rate();
             let logs = appends.run(at_once, options.slice).await?;
             // The first round is for warming up.
@@ -93,36 +116,50 @@ fn row(at_once: usize, weir: f64, hyper: f64, log: f64) -> Row {
     Row::limited(measured, figure, format_args!("at least {LEAST_RATIO}"), ratio >= LEAST_RATIO)
 }
 
-/// A log of the same kind on the same disk, with nothing around it.
-struct Appends {
+/// A log of the same kind on the same disk.
+#[derive(Clone)]
+struct SqliteRaw {
     log: SqliteLog,
     topic: Topic,
-    event: EventId,
     lanes: u64,
-    next: Arc<AtomicU64>,
 }
 
-impl Appends {
+impl SqliteRaw {
     async fn open(path: &Path, event: &EventId) -> Result<Self> {
         let log = SqliteLog::open(path, LogSettings::default()).await?;
         let topic = Topic::Line(event.clone());
         let lanes = u64::from(log.lanes(&topic).await?);
-        Ok(Self { log, topic, event: event.clone(), lanes, next: Arc::default() })
+        Ok(Self { log, topic, lanes })
     }
+}
 
-    /// Appends joins of invented visitors for `span`, so many at once; how many a second.
+impl RawLog for SqliteRaw {
+    async fn append(&self, n: u64, payload: Bytes) -> Result<()> {
+        let lane = u16::try_from(n % self.lanes).expect("a remainder of a u16 fits a u16");
+        self.log.append(&self.topic, lane, payload).await?;
+        Ok(())
+    }
+}
+
+/// Appends of joins that nobody made.
+struct Appends<L> {
+    log: L,
+    event: EventId,
+    next: Arc<AtomicU64>,
+}
+
+impl<L: RawLog> Appends<L> {
+    /// Appends for `span`, so many at once; how many a second.
     async fn run(&self, at_once: usize, span: Duration) -> Result<f64> {
         let (started, before) = (Instant::now(), self.next.load(Ordering::Relaxed));
         let joined_at = now();
         let mut tasks = JoinSet::new();
         for _ in 0..at_once {
-            let (log, topic, event, lanes) = (self.log.clone(), self.topic.clone(), self.event.clone(), self.lanes);
-            let next = Arc::clone(&self.next);
+            let (log, event, next) = (self.log.clone(), self.event.clone(), Arc::clone(&self.next));
             tasks.spawn(async move {
                 while started.elapsed() < span {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    let lane = u16::try_from(n % lanes).expect("a remainder of a u16 fits a u16");
-                    log.append(&topic, lane, join(&event, n, joined_at).encode()).await?;
+                    log.append(n, join(&event, n, joined_at).encode()).await?;
                 }
                 anyhow::Ok(())
             });

@@ -12,6 +12,7 @@ use clap::{Parser, ValueEnum};
 mod backlog;
 mod bare;
 mod client;
+mod cluster;
 mod joins;
 mod load;
 mod polls;
@@ -49,7 +50,7 @@ struct Cli {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Everything below
+    /// Everything on one machine's own files: all below but `cluster`
     All,
     /// Personal polls against a bare server
     Polls,
@@ -65,10 +66,16 @@ enum What {
     RateChange,
     /// A whole sale of 100,000 visitors
     Sale,
+    /// On Kafka, Redis Cluster and Postgres, which `scripts/servers` starts
+    Cluster,
     /// The bare server itself; the others start it
     #[value(hide = true)]
     Bare,
 }
+
+/// What [`What::All`] stands for.
+const ALL: [What; 7] =
+    [What::Start, What::Polls, What::Joins, What::Backlog, What::Streams, What::RateChange, What::Sale];
 
 /// How many visitors poll or join at once, each over a connection of its own: many, as in a sale, and few, where threads
 /// go to sleep for want of work and waking them is part of every answer.
@@ -109,10 +116,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     };
     table::head();
     let mut passed = true;
-    for what in [What::Start, What::Polls, What::Joins, What::Backlog, What::Streams, What::RateChange, What::Sale] {
-        if cli.what != What::All && cli.what != what {
-            continue;
-        }
+    let wanted = if cli.what == What::All { &ALL[..] } else { &[cli.what] };
+    for what in wanted.iter().copied() {
         for row in measure(what, &options).await.with_context(|| format!("measuring {what:?}"))? {
             passed &= row.passes();
             table::print(&row);
@@ -130,6 +135,7 @@ async fn measure(what: What, options: &Options) -> Result<Vec<Row>> {
         What::Start => start::measure(options).await,
         What::RateChange => rate_change::measure(options).await,
         What::Sale => sale::measure(options).await,
+        What::Cluster => cluster::measure(options).await,
         What::All | What::Bare => Ok(Vec::new()),
     }
 }

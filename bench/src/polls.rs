@@ -37,7 +37,7 @@ impl Line {
         progress(format_args!("polls: filling a line of {places} places"));
         let stage = Stage::new(options).await?;
         let weir = stage.start().await?;
-        let event = stage.sale(weir.public, &Sale { seats: 1_000, opens_in_ms: 3_000 }).await?;
+        let event = stage.sale(weir.public, &Sale { opens_in_ms: 3_000, ..Sale::default() }).await?;
         let tokens = join_line(weir.public, &event, CROWD).await?;
         weir.stop().await?;
         stage.fill(&event, places - CROWD as u64).await?;

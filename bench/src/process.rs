@@ -1,7 +1,7 @@
 //! A running `weir` of the built executable, with a data folder that outlives it.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
@@ -33,6 +33,27 @@ const SETTINGS: &[&str] = &[
     "tracing.level=warn",
 ];
 
+/// The address of who listens to no visitors.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// One of several processes that are a Weir together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Speaks to visitors.
+    Gateway,
+    /// Serves lanes.
+    Worker,
+}
+
+impl Role {
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Worker => "queue-worker",
+        }
+    }
+}
+
 /// A running process; killed when dropped.
 pub(crate) struct Weir {
     child: Child,
@@ -45,14 +66,15 @@ pub(crate) struct Weir {
 }
 
 impl Weir {
-    /// Starts `program` on the data folder `data`, and waits until it is ready.
+    /// Starts `program` as `role`, or as everything, on the data folder `data`, and waits until it is ready.
     ///
     /// # Errors
     /// If it ends instead, or takes longer than anybody would wait.
-    pub(crate) async fn start(program: &Path, data: &Path) -> Result<Self> {
+    pub(crate) async fn start(program: &Path, role: Option<Role>, data: &Path, settings: &[String]) -> Result<Self> {
         let mut command = Command::new(program);
+        command.args(role.map(Role::command));
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]).arg(data);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().copied().chain(settings.iter().map(String::as_str)) {
             command.args(["--set", setting]);
         }
         let started = Instant::now();
@@ -66,7 +88,10 @@ impl Weir {
             ensure!(line.starts_with(name), "expected the address for {name}, got: {line}");
             Ok(rest[..rest.find('/').unwrap_or(rest.len())].parse()?)
         };
-        let public = address("visitors").await?;
+        let public = match role {
+            Some(Role::Worker) => NOWHERE,
+            _ => address("visitors").await?,
+        };
         let admin = address("admin").await?;
         timeout(PATIENCE, ready(admin)).await.context("weir did not become ready")??;
         Ok(Self { child, public, ready_after: started.elapsed(), _stdout: lines })

@@ -1,6 +1,9 @@
 //! From an operator's change of the rate until every open stream shows it and the public record holds it.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use booking_core::id::EventId;
@@ -19,7 +22,7 @@ use crate::{
 /// Streams that must show it.
 const STREAMS: usize = 500;
 /// How often the rate is changed.
-const CHANGES: u32 = 10;
+const CHANGES: usize = 10;
 /// The longest that the slowest stream of the slowest change may take, in milliseconds.
 const MOST_MS: f64 = 250.0;
 /// How often the record is asked for.
@@ -34,20 +37,36 @@ const BETWEEN: Duration = Duration::from_millis(1_300);
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     let stage = Stage::new(options).await?;
     let weir = stage.start().await?;
-    let event = stage.sale(weir.public, &Sale { seats: 1_000, opens_in_ms: 2_000 }).await?;
-    let tokens = join_line(weir.public, &event, STREAMS).await?;
-    let tokens = ranked(weir.public, &event, tokens).await?;
-    let mut open = streams::open(weir.public, &event, &tokens).await?;
-    let mut operator = Client::open(weir.public).await?;
-    let mut reader = Client::open(weir.public).await?;
+    let event = stage.sale(weir.public, &Sale::default()).await?;
+    at_all(&stage, &[weir.public], &event, CHANGES).await
+}
+
+/// Changes the rate at the first of `gateways`, `changes` times, and waits for it on streams at each of them.
+///
+/// # Errors
+/// If a change or a stream is refused.
+pub(crate) async fn at_all(
+    stage: &Stage,
+    gateways: &[SocketAddr],
+    event: &EventId,
+    changes: usize,
+) -> Result<Vec<Row>> {
+    let tokens = join_line(gateways[0], event, STREAMS).await?;
+    let tokens = ranked(gateways[0], event, tokens).await?;
+    let mut open = Vec::with_capacity(STREAMS);
+    for (gateway, tokens) in gateways.iter().zip(tokens.chunks(STREAMS.div_ceil(gateways.len()))) {
+        open.extend(streams::open(*gateway, event, tokens).await?);
+    }
+    let mut operator = Client::open(gateways[0]).await?;
+    let mut reader = Client::open(gateways[gateways.len() - 1]).await?;
     let (mut shown, mut recorded) = (Vec::new(), Vec::new());
     let mut from = 0;
-    for rate in (2..).take(CHANGES as usize) {
+    for rate in (2..).take(changes) {
         sleep(BETWEEN).await;
-        from = head(&mut reader, &event, from).await?;
+        from = head(&mut reader, event, from).await?;
         let begun = Instant::now();
         let watching = watch(std::mem::take(&mut open), rate, begun);
-        let recording = record(&mut reader, &event, from, rate, begun);
+        let recording = record(&mut reader, event, from, rate, begun);
         let path = format!("/v1/operator/events/{event}/sale");
         let fields = [("authorization", stage.operator.as_str())];
         let change = json!({ "ratePerMinute": rate });
@@ -57,16 +76,17 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
         shown.push(last.as_secs_f64() * 1_000.0);
         recorded.push(at.as_secs_f64() * 1_000.0);
     }
+    let at = if gateways.len() > 1 { format!(" at {} gateways", gateways.len()) } else { String::new() };
     Ok(vec![
-        row(format_args!("a rate change on the last of {STREAMS} streams"), &shown),
-        row(format_args!("a rate change in the public record"), &recorded),
+        row(format_args!("a rate change on the last of {STREAMS} streams{at}"), &shown),
+        row(format_args!("a rate change in the public record{at}"), &recorded),
     ])
 }
 
 fn row(what: std::fmt::Arguments<'_>, took: &[f64]) -> Row {
     let worst = took.iter().copied().fold(0.0, f64::max);
     Row::limited(
-        format_args!("{what}, slowest of {CHANGES} (median {:.0} ms)", median(took)),
+        format_args!("{what}, slowest of {} (median {:.0} ms)", took.len(), median(took)),
         format_args!("{worst:.0} ms"),
         format_args!("within {MOST_MS:.0} ms"),
         worst <= MOST_MS,

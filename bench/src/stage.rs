@@ -19,7 +19,7 @@ use crate::{
     Options,
     client::{Client, ask_each, text},
     load::request,
-    process::Weir,
+    process::{Role, Weir},
 };
 
 /// How many appends are under way while a line is filled: below what the log lets wait.
@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     program: PathBuf,
     /// `Bearer` and an operator's key.
     pub(crate) operator: String,
+    /// Where its stores are, if not in the folder.
+    settings: Vec<String>,
 }
 
 /// What a measurement wants of its sale.
@@ -41,6 +43,14 @@ pub(crate) struct Sale {
     pub(crate) seats: usize,
     /// In how many milliseconds the lobby is drawn.
     pub(crate) opens_in_ms: i64,
+    /// How many visitors are called a minute.
+    pub(crate) rate_per_minute: u32,
+}
+
+impl Default for Sale {
+    fn default() -> Self {
+        Self { seats: 1_000, opens_in_ms: 2_000, rate_per_minute: 1 }
+    }
 }
 
 impl Stage {
@@ -49,6 +59,14 @@ impl Stage {
     /// # Errors
     /// If the folder or the key can't be made.
     pub(crate) async fn new(options: &Options) -> Result<Self> {
+        Self::with(options, Vec::new()).await
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    /// If the folder or the key can't be made.
+    pub(crate) async fn with(options: &Options, settings: Vec<String>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("weir-bench-").tempdir_in(&options.folder)?;
         let mut command = Command::new(&options.weir);
         command.args(["operator-key", "add", "--name", "bench", "--role", "admin", "--data"]);
@@ -56,7 +74,7 @@ impl Stage {
         ensure!(made.status.success(), "no operator key: {}", String::from_utf8_lossy(&made.stderr));
         let printed = String::from_utf8(made.stdout)?;
         let key = printed.split_whitespace().last().context("no key was printed")?;
-        Ok(Self { program: options.weir.clone(), operator: format!("Bearer {key}"), folder })
+        Ok(Self { program: options.weir.clone(), operator: format!("Bearer {key}"), folder, settings })
     }
 
     /// The data folder.
@@ -69,7 +87,15 @@ impl Stage {
     /// # Errors
     /// If it does not become ready.
     pub(crate) async fn start(&self) -> Result<Weir> {
-        Weir::start(&self.program, &self.data()).await
+        Weir::start(&self.program, None, &self.data(), &self.settings).await
+    }
+
+    /// Starts a part of it.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub(crate) async fn start_role(&self, role: Role) -> Result<Weir> {
+        Weir::start(&self.program, Some(role), &self.data(), &self.settings).await
     }
 
     /// Opens the log while nobody else has it.
@@ -80,7 +106,7 @@ impl Stage {
         Ok(SqliteLog::open(&self.data().join("log.db"), LogSettings::default()).await?)
     }
 
-    /// Sets a hall, an event and a sale up, whose lobby is open and whose line calls one visitor a minute.
+    /// Sets a hall, an event and a sale up, whose lobby is open.
     ///
     /// # Errors
     /// If one of them is refused.
@@ -96,7 +122,7 @@ impl Stage {
         let id = text(&event, "eventId")?;
         let policy = json!({
             "lobbyOpensAt": from_now(-1_000), "opensAt": from_now(sale.opens_in_ms), "closesAt": from_now(86_400_000),
-            "ratePerMinute": 1, "maxActive": 100_000, "turnSeconds": 600, "sessionSeconds": 3_600, "holdSeconds": 7_200,
+            "ratePerMinute": sale.rate_per_minute, "maxActive": 100_000, "turnSeconds": 600, "sessionSeconds": 3_600, "holdSeconds": 7_200,
             "maxSeats": 4, "batchMs": 1_000, "orphansAllowed": true,
         });
         client.ask("PUT", &format!("/v1/operator/events/{id}/sale"), &operator, &policy).await?;

@@ -32,7 +32,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     sleep(SETTLE).await;
     let idle = weir.resident()? as f64 / f64::from(1 << 20);
     progress(format_args!("streams: {STREAMS} visitors join"));
-    let event = stage.sale(weir.public, &Sale { seats: 1_000, opens_in_ms: 3_000 }).await?;
+    let event = stage.sale(weir.public, &Sale { opens_in_ms: 3_000, ..Sale::default() }).await?;
     let tokens = join_line(weir.public, &event, STREAMS).await?;
     let tokens = ranked(weir.public, &event, tokens).await?;
     weir.stop().await?;

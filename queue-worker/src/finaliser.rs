@@ -27,7 +27,7 @@ use booking_core::{
 };
 use futures_util::{
     FutureExt as _, StreamExt as _,
-    future::{BoxFuture, Either, join_all, select},
+    future::{BoxFuture, Either, join, join_all, select},
     stream::FuturesUnordered,
 };
 
@@ -274,8 +274,8 @@ impl Finaliser {
             replies.push((reply_to, outcome));
             finished.push((offset, booking));
         }
-        let told = outward::reply(&*self.parts.log, replies).await;
-        outward::publish_seats(&*self.parts.log, &changes).await;
+        let log = &*self.parts.log;
+        let (told, ()) = join(outward::reply(log, replies), outward::publish_seats(log, &changes)).await;
         told?;
         for (offset, booking) in finished {
             self.unfinished.remove(&offset);

@@ -15,6 +15,7 @@ use booking_core::{
     ports::log::{Lane, Topic},
     time::Timestamp,
 };
+use futures_util::future::join;
 
 use crate::{
     Error, Gauges, Parts, Progress, Settings,
@@ -172,8 +173,8 @@ impl Pool {
     }
 
     async fn answer(&self, answers: Vec<(ReplyTo, Outcome)>, changes: &[SeatChanges]) -> Result<(), Error> {
-        let told = outward::reply(&*self.parts.log, answers).await;
-        outward::publish_seats(&*self.parts.log, changes).await;
+        let log = &*self.parts.log;
+        let (told, ()) = join(outward::reply(log, answers), outward::publish_seats(log, changes)).await;
         Ok(told?)
     }
 }

@@ -23,14 +23,14 @@ pub struct Settings {
     /// log when the batch closes. Default 4,194,304.
     pub max_open_entries: usize,
 
-    /// Hold and release commands taken from one lane at once, 1 to 4,096. Default 256.
+    /// Hold and release commands taken from one lane at once, 1 to 4,096. Default 512.
     pub hold_batch: usize,
     /// Hold and release commands being worked on at once, over all lanes, 1 to 65,536. Default 1,024.
     pub holds_in_flight: usize,
     /// Hold and release commands a second, over all lanes, 1 to 1,000,000. Default 10,000.
     pub holds_per_second: u32,
 
-    /// Confirmations of one lane being worked on at once, 1 to 1,024. Default 64.
+    /// Confirmations of one lane being worked on at once, 1 to 1,024. Default 256.
     pub confirms_in_flight: usize,
     /// How long the payment provider may take to answer, 100 to 120,000 ms; after that the outcome is unknown. Default
     /// 10,000.
@@ -64,10 +64,10 @@ impl Default for Settings {
             tick_ms: 100,
             chain_length: CHAIN_LENGTH,
             max_open_entries: 1 << 22,
-            hold_batch: 256,
+            hold_batch: 512,
             holds_in_flight: 1_024,
             holds_per_second: 10_000,
-            confirms_in_flight: 64,
+            confirms_in_flight: 256,
             payment_timeout_ms: 10_000,
             settle_after_ms: 60_000,
             settle_every_ms: 10_000,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Client, Cluster, PATIENCE, SaleOf, Visitor, open_sale, operator_key};
+use kit::{Client, Cluster, PATIENCE, SaleOf, Visitor, open_sale, operator_key, variable};
 use reqwest::Method;
 use serde_json::json;
 
@@ -108,13 +108,49 @@ fn a_crowd_of_20_000_at_two_gateways_and_two_workers_passes_every_check() {
 #[test]
 fn the_doctor_finds_everything_well_and_names_what_is_not() {
     let cluster = Cluster::new();
-    let well = cluster.command(&["doctor"]).output().unwrap();
-    let said = String::from_utf8_lossy(&well.stdout);
-    assert!(well.status.success() && said.lines().count() == 7, "{said}");
-    let ill = cluster.command(&["doctor"]).args(["--set", "stores.desk=redis://127.0.0.1:1"]).output().unwrap();
-    let said = String::from_utf8_lossy(&ill.stdout);
-    assert_eq!(ill.status.code(), Some(1), "{said}");
-    let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("WRONG")).collect();
-    assert_eq!(wrong.len(), 1, "{said}");
-    assert!(wrong[0].contains("stores.desk redis://127.0.0.1:1: ") && wrong[0].contains("start it"), "{said}");
+    let doctor = |settings: &[&str], off_by_ms: &str| {
+        let mut command = cluster.command(&["doctor"]);
+        command.args(settings).env("WEIR_TEST_CLOCK_OFF_BY_MS", off_by_ms);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let wrong = |(code, said): (Option<i32>, String)| {
+        assert_eq!(code, Some(1), "{said}");
+        let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("WRONG")).map(str::to_owned).collect();
+        assert!(!wrong.is_empty(), "{said}");
+        wrong
+    };
+    let (code, said) = doctor(&[], "0");
+    assert!(code == Some(0) && said.lines().count() == 8, "{said}");
+
+    let gone = wrong(doctor(&["--set", "stores.desk=redis://127.0.0.1:1"], "0"));
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert!(gone[0].contains("stores.desk redis://127.0.0.1:1: ") && gone[0].contains("start it"), "{gone:?}");
+
+    let off = wrong(doctor(&[], "600000"));
+    assert_eq!(off.len(), 1, "{off:?}");
+    assert!(off[0].contains("clock") && off[0].contains("NTP"), "{off:?}");
+
+    let _tidied = Tidied;
+    set_policy("allkeys-lru");
+    let unsafe_redis = wrong(doctor(&[], "0"));
+    assert_eq!(unsafe_redis.len(), 2, "the desk and the holds: {unsafe_redis:?}");
+    assert!(unsafe_redis[0].contains("maxmemory-policy allkeys-lru") && unsafe_redis[0].contains("noeviction"));
+}
+
+/// Says what the first Redis node does when its memory is full.
+fn set_policy(policy: &str) {
+    let nodes = variable("REDIS");
+    let port = nodes.split(',').next().and_then(|node| node.rsplit(':').next()).unwrap();
+    let mut set = std::process::Command::new("redis-cli");
+    assert!(set.args(["-p", port, "config", "set", "maxmemory-policy", policy]).status().unwrap().success());
+}
+
+/// The node as it was, however the test ends.
+struct Tidied;
+
+impl Drop for Tidied {
+    fn drop(&mut self) {
+        set_policy("noeviction");
+    }
 }

@@ -9,6 +9,8 @@
 //! The limit of seats of a session counts all events; two claims of one session in two events at once don't see each
 //! other. An admission, and so its session, is of one event.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use booking_core::{
     booking::{
@@ -25,7 +27,7 @@ use booking_core::{
     time::Timestamp,
 };
 
-use super::{database::PostgresDatabase, tries::ask};
+use super::{database::PostgresDatabase, gather::Gather, tries::ask};
 use needs::Needs;
 
 mod load;
@@ -43,19 +45,51 @@ const PORT: &str = "ledger";
 #[derive(Debug, Clone)]
 pub struct PostgresLedger {
     database: PostgresDatabase,
+    /// A confirmation reads its booking and its payment's acts, and writes several acts one after the other; many
+    /// confirmations do so side by side.
+    bookings: Gather<BookingId, Option<Booking>>,
+    acts_of: Gather<BookingId, Vec<PaymentAct>>,
+    acts: Gather<PaymentAct, ()>,
 }
 
 impl PostgresLedger {
-    /// The ledger in `database`.
+    /// The ledger in `database`. Must be called on a Tokio runtime.
     pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+        let (reading, looking, recording) = (database.clone(), database.clone(), database.clone());
+        Self {
+            bookings: Gather::new(PORT, move |ids| bookings(reading.clone(), ids)),
+            acts_of: Gather::new(PORT, move |bookings| payment_acts(looking.clone(), bookings)),
+            acts: Gather::new(PORT, move |acts| record_payments(recording.clone(), acts)),
+            database,
+        }
     }
+}
+
+async fn bookings(database: PostgresDatabase, ids: Vec<BookingId>) -> PortResult<Vec<Option<Booking>>> {
+    ask!(&database, PORT, connection => read::bookings(connection, &ids))
+}
+
+async fn payment_acts(database: PostgresDatabase, bookings: Vec<BookingId>) -> PortResult<Vec<Vec<PaymentAct>>> {
+    ask!(&database, PORT, connection => trails::payment_acts(connection, &bookings))
+}
+
+/// Records acts: of one payment one after the other, since a statement does not see what it writes itself.
+async fn record_payments(database: PostgresDatabase, mut acts: Vec<PaymentAct>) -> PortResult<Vec<()>> {
+    let answers = vec![(); acts.len()];
+    while !acts.is_empty() {
+        let mut payments = HashSet::new();
+        let (first, later): (Vec<_>, Vec<_>) =
+            acts.into_iter().partition(|act| payments.insert((act.booking.clone(), act.transaction.clone())));
+        ask!(&database, PORT, connection => trails::record_payments(connection, &first))?;
+        acts = later;
+    }
+    Ok(answers)
 }
 
 #[async_trait]
 impl LedgerReader for PostgresLedger {
     async fn booking(&self, booking: &BookingId) -> PortResult<Option<Booking>> {
-        ask!(&self.database, PORT, connection => read::booking(connection, booking))
+        self.bookings.ask(booking.clone()).await
     }
 
     async fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
@@ -75,7 +109,7 @@ impl LedgerReader for PostgresLedger {
     }
 
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
-        ask!(&self.database, PORT, connection => trails::payment_acts(connection, booking))
+        self.acts_of.ask(booking.clone()).await
     }
 }
 
@@ -132,7 +166,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
-        ask!(&self.database, PORT, connection => trails::record_payment(connection, act))
+        self.acts.ask(act.clone()).await
     }
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {

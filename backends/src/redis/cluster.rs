@@ -1,6 +1,7 @@
 //! The cluster: a few connections, each to every node, and the slot that an event's keys are in.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -11,11 +12,11 @@ use std::{
 use booking_core::{id::EventId, ports::PortResult};
 use futures_util::future::try_join_all;
 use redis::{
-    Cmd, Pipeline, ProtocolVersion, RedisFuture, Value,
+    Cmd, ErrorKind, Pipeline, ProtocolVersion, RedisFuture, ServerErrorKind, Value,
     aio::ConnectionLike,
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
-    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, Slot, SlotAddr},
+    cluster_routing::{MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, Slot, SlotAddr},
 };
 
 use super::{
@@ -28,6 +29,12 @@ const PORT: &str = "redis";
 
 /// The shortest and the longest wait before a request is repeated, in ms; it doubles from the one to the other.
 const RETRY_WAIT_MS: (u64, u64) = (10, 400);
+
+/// What a node must be set to, or else what.
+const SAFE: [(&str, &str, &str); 2] = [
+    ("appendonly", "yes", "a restart loses who is in"),
+    ("maxmemory-policy", "noeviction", "a full memory throws away who is in and which seats are held"),
+];
 
 /// Connections to a Redis cluster. A clone is the same connections; the last one dropped closes them.
 #[derive(Clone)]
@@ -71,6 +78,35 @@ impl RedisCluster {
             key_prefix: settings.key_prefix.clone(),
             replicas: Replicas::new(settings.wait_for_replicas, settings.replica_timeout),
         })))
+    }
+
+    /// Which of the nodes' settings would lose what is kept there, each with what to do; `CONFIG` is for some nodes'
+    /// owners alone, and what it does not tell is not complained about.
+    ///
+    /// # Errors
+    /// `Unavailable`: the nodes can't be reached.
+    pub async fn complaints(&self) -> PortResult<Vec<String>> {
+        let mut connection = self.0.connections[0].clone();
+        let mut complaints = Vec::new();
+        for (setting, wanted, why) in SAFE {
+            let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, None));
+            let mut ask = redis::cmd("CONFIG");
+            ask.arg("GET").arg(setting);
+            let told = match connection.route_command(ask, all).await {
+                Ok(told) => told,
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => continue,
+                Err(error) => return Err(port_error(PORT, &error)),
+            };
+            let told: BTreeMap<String, BTreeMap<String, String>> =
+                redis::from_redis_value(told).map_err(|error| port_error(PORT, &error.into()))?;
+            for (node, settings) in told {
+                let is = settings.get(setting).map_or(wanted, String::as_str);
+                if is != wanted {
+                    complaints.push(format!("{node} has {setting} {is}, so that {why}; set it to {wanted}"));
+                }
+            }
+        }
+        Ok(complaints)
     }
 
     /// The key of an event's `part`.

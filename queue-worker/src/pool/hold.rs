@@ -13,6 +13,7 @@ use booking_core::{
     seats::{SeatIndex, SeatSet},
     time::Timestamp,
 };
+use futures_util::future::try_join_all;
 
 use super::{
     Pool,
@@ -137,17 +138,24 @@ impl Pool {
             return Ok(Vec::new());
         };
         let closed: Vec<_> = which.iter().map(|&of| closed_to(line, &hall, &batch[of].hold.session, now)).collect();
+        for &of in which {
+            batch[of].hall = Some(hall.clone());
+        }
+        // A wish that leaves the choice is looked up first: what was chosen for it before is what it gets.
+        let may_be_known = |(&of, closed): (&usize, &Option<Refusal>)| {
+            (closed.is_some() || batch[of].hold.is_free_to_choose()).then_some(of)
+        };
+        let looked_up: Vec<usize> = which.iter().zip(&closed).filter_map(may_be_known).collect();
+        let known = self.known(looked_up.iter().map(|&of| batch[of].hold)).await?;
+        for (of, answer) in looked_up.into_iter().zip(known) {
+            batch[of].answer = answer;
+        }
         let mut open = Vec::with_capacity(which.len());
         for (&of, closed) in which.iter().zip(closed) {
-            batch[of].hall = Some(hall.clone());
-            // A wish that leaves the choice is looked up first: what was chosen for it before is what it gets.
-            let may_be_known = closed.is_some() || batch[of].hold.is_free_to_choose();
-            if may_be_known && let Some(answer) = self.known(batch[of].hold).await? {
-                batch[of].answer = Some(answer);
-            } else if let Some(refusal) = closed {
-                batch[of].refuse(refusal);
-            } else {
-                open.push(of);
+            match closed {
+                _ if batch[of].answer.is_some() => {}
+                Some(refusal) => batch[of].refuse(refusal),
+                None => open.push(of),
             }
         }
         if open.is_empty() {
@@ -192,15 +200,19 @@ impl Pool {
         Ok(states.taken.into_iter().map(|(seat, _)| seat).collect())
     }
 
-    /// The answer to a hold whose booking the ledger knows already; `None`: it does not.
-    async fn known(&self, hold: &Hold) -> PortResult<Option<Outcome>> {
-        let earlier = self.parts.ledger.booking(&hold.booking).await?;
-        Ok(earlier.map(|earlier| {
-            let same = earlier.fingerprint == hold.fingerprint
-                && earlier.user_id == hold.user
-                && earlier.event_id == hold.event;
-            if same { Outcome::Booking(Box::new(earlier)) } else { Outcome::Refused(Refusal::KeyReused) }
+    /// The answers to holds whose bookings the ledger knows already; `None`: it does not.
+    async fn known<'a>(&self, holds: impl Iterator<Item = &'a Hold>) -> PortResult<Vec<Option<Outcome>>> {
+        let ledger = &self.parts.ledger;
+        try_join_all(holds.map(|hold| async move {
+            let earlier = ledger.booking(&hold.booking).await?;
+            Ok(earlier.map(|earlier| {
+                let same = earlier.fingerprint == hold.fingerprint
+                    && earlier.user_id == hold.user
+                    && earlier.event_id == hold.event;
+                if same { Outcome::Booking(Box::new(earlier)) } else { Outcome::Refused(Refusal::KeyReused) }
+            }))
         }))
+        .await
     }
 
     /// Keeps what the hold table grants, or does not know about.
@@ -226,6 +238,7 @@ impl Pool {
             }
         };
         let mut kept = Vec::with_capacity(chosen.len());
+        let mut all_taken = Vec::new();
         for (mut chosen, grant) in chosen.into_iter().zip(grants) {
             let asked = &mut batch[chosen.of];
             match grant {
@@ -239,11 +252,15 @@ impl Pool {
                 }
                 Grant::Taken(_) if asked.hold.is_free_to_choose() => {}
                 // All of them: perhaps taken by this very booking with other seats.
-                Grant::Taken(taken) if taken.len() == chosen.seats.len() => match self.known(asked.hold).await? {
-                    Some(answer) => asked.answer = Some(answer),
-                    None => asked.refuse_taken(&taken),
-                },
+                Grant::Taken(taken) if taken.len() == chosen.seats.len() => all_taken.push((chosen.of, taken)),
                 Grant::Taken(taken) => asked.refuse_taken(&taken),
+            }
+        }
+        let known = self.known(all_taken.iter().map(|(of, _)| batch[*of].hold)).await?;
+        for ((of, taken), answer) in all_taken.into_iter().zip(known) {
+            match answer {
+                Some(answer) => batch[of].answer = Some(answer),
+                None => batch[of].refuse_taken(&taken),
             }
         }
         Ok(kept)

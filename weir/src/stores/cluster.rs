@@ -84,7 +84,8 @@ impl Opening<'_> {
         Ok(clock)
     }
 
-    async fn cluster(&mut self, key: &str, url: &StoreUrl) -> Result<RedisCluster, Failure> {
+    /// The cluster of `url`.
+    pub(super) async fn cluster(&mut self, key: &str, url: &StoreUrl) -> Result<RedisCluster, Failure> {
         if let Some(cluster) = self.clusters.get(url.rest()) {
             return Ok(cluster.clone());
         }

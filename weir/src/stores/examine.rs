@@ -31,12 +31,14 @@ impl Opening<'_> {
         note("log", &stores.log, self.examine_log().await);
         let desk = async {
             let desk = self.desk().await?;
-            opened("desk", desk.counts(&event, 0, epoch).await).map(drop)
+            opened("desk", desk.counts(&event, 0, epoch).await)?;
+            self.examine_redis("desk", &stores.desk).await
         };
         note("desk", &stores.desk, desk.await);
         let holds = async {
             let holds = self.holds().await?;
-            opened("holds", holds.is_ready(&event).await).map(drop)
+            opened("holds", holds.is_ready(&event).await)?;
+            self.examine_redis("holds", &stores.holds).await
         };
         note("holds", &stores.holds, holds.await);
         let ledger = async {
@@ -55,6 +57,15 @@ impl Opening<'_> {
             examined.push(("this machine's clock".to_owned(), self.examine_clock().await));
         }
         examined
+    }
+
+    /// Whether the nodes, if it is Redis, are set so that they lose nothing by themselves.
+    async fn examine_redis(&mut self, key: &str, url: &StoreUrl) -> Result<(), Failure> {
+        if url.scheme() != "redis" {
+            return Ok(());
+        }
+        let complaints = opened(key, self.cluster(key, url).await?.complaints().await)?;
+        if complaints.is_empty() { Ok(()) } else { Err(Failure::Store(complaints.join("; "))) }
     }
 
     /// Whether this machine's clock is near the database's, which counts.

@@ -1,5 +1,7 @@
 //! Reading bookings and seats.
 
+use std::collections::HashMap;
+
 use booking_core::{
     booking::{Booking, Totals},
     holds::SeatClaim,
@@ -16,12 +18,17 @@ use crate::sql::stored::{from_text, to_u64};
 
 pub(super) type Read<T> = Result<T, sqlx::Error>;
 
-pub(super) async fn booking(connection: &mut PgConnection, booking: &BookingId) -> Read<Option<Booking>> {
-    let row = sqlx::query(select_bookings!("WHERE b.booking_id = $1"))
-        .bind(booking.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| Ok(kept(&row)?.booking)).transpose()
+/// The bookings of these ids, in their order.
+pub(super) async fn bookings(connection: &mut PgConnection, ids: &[BookingId]) -> Read<Vec<Option<Booking>>> {
+    let names: Vec<&str> = ids.iter().map(BookingId::as_str).collect();
+    let rows = sqlx::query(select_bookings!("WHERE b.booking_id = ANY ($1)")).bind(names).fetch_all(connection).await?;
+    let found = rows.iter().map(|row| {
+        let booking = kept(row)?.booking;
+        Ok((booking.booking_id.clone(), booking))
+    });
+    let found: HashMap<BookingId, Booking> = found.collect::<Read<_>>()?;
+    // The same one may be asked for twice.
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
 pub(super) async fn bookings_of(

@@ -1,7 +1,9 @@
 //! What is beside the bookings: payment acts, the audit trail, the ends of seed chains.
 
+use std::collections::HashMap;
+
 use booking_core::{
-    booking::{AuditEntry, PaymentAct},
+    booking::{AuditEntry, PaymentAct, PaymentStep},
     digest::Digest,
     id::{BookingId, EventId},
     money::Money,
@@ -12,37 +14,51 @@ use sqlx::PgConnection;
 use super::read::{Read, limit};
 use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64, unreadable};
 
-pub(super) async fn record_payment(connection: &mut PgConnection, act: &PaymentAct) -> Read<()> {
-    let serde_json::Value::String(step) = serde_json::to_value(act.step).map_err(unreadable)? else {
-        return Err(unreadable("a payment's step without a name"));
-    };
+/// Records acts, each of another payment.
+pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[PaymentAct]) -> Read<()> {
+    let steps = acts.iter().map(|act| match serde_json::to_value(act.step) {
+        Ok(serde_json::Value::String(step)) => Ok(step),
+        _ => Err(unreadable("a payment's step without a name")),
+    });
+    let steps = steps.collect::<Read<Vec<String>>>()?;
+    let due: Vec<&str> =
+        acts.iter().filter(|act| act.step == PaymentStep::VoidDue).map(|act| act.booking.as_str()).collect();
     // Who is to give money back waits for who confirms the booking with it, and the other way round: each then sees
     // what the other did (invariant 9). An end ends the payment also where it was recorded before.
     sqlx::query(
-        "WITH paid AS MATERIALIZED (
-            SELECT state, transaction_id FROM bookings WHERE booking_id = $1 AND $3 = 'voidDue' FOR UPDATE
+        "WITH acts AS (
+            SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bool[])
+                AS a (booking_id, transaction_id, step, amount, currency, at, is_end)
+        ), paid AS MATERIALIZED (
+            SELECT booking_id, transaction_id, state FROM bookings
+            WHERE booking_id = ANY ($8) ORDER BY booking_id FOR UPDATE
         ), recorded AS (
             INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
-            SELECT $1, $2, $3, $4, $5, $6
-            WHERE NOT EXISTS (SELECT 1 FROM paid WHERE state = 'confirmed' AND transaction_id = $2)
+            SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at FROM acts a
+            WHERE a.step <> 'voidDue' OR NOT EXISTS (
+                SELECT 1 FROM paid p WHERE p.booking_id = a.booking_id AND p.transaction_id = a.transaction_id
+                    AND p.state = 'confirmed')
+            ORDER BY a.booking_id, a.transaction_id
             ON CONFLICT (booking_id, transaction_id, step) DO NOTHING
-            RETURNING number, step
+            RETURNING number, booking_id, transaction_id, step, at
         ), begun AS (
             INSERT INTO unsettled_payments (booking_id, transaction_id, at, number)
-            SELECT $1, $2, $6, number FROM recorded
-            WHERE step = 'asked' AND NOT EXISTS (
-                SELECT 1 FROM payment_acts
-                WHERE booking_id = $1 AND transaction_id = $2 AND step IN ('declined', 'captured', 'voided'))
+            SELECT r.booking_id, r.transaction_id, r.at, r.number FROM recorded r
+            WHERE r.step = 'asked' AND NOT EXISTS (
+                SELECT 1 FROM payment_acts p WHERE p.booking_id = r.booking_id AND p.transaction_id = r.transaction_id
+                    AND p.step IN ('declined', 'captured', 'voided'))
         )
-        DELETE FROM unsettled_payments WHERE $7 AND booking_id = $1 AND transaction_id = $2",
+        DELETE FROM unsettled_payments u USING acts a
+        WHERE a.is_end AND u.booking_id = a.booking_id AND u.transaction_id = a.transaction_id",
     )
-    .bind(act.booking.as_str())
-    .bind(act.transaction.as_str())
-    .bind(step)
-    .bind(act.amount.amount)
-    .bind(act.amount.currency.as_str())
-    .bind(act.at.as_millis())
-    .bind(act.step.is_end())
+    .bind(acts.iter().map(|act| act.booking.as_str()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.transaction.as_str()).collect::<Vec<_>>())
+    .bind(steps)
+    .bind(acts.iter().map(|act| act.amount.amount).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.amount.currency.as_str()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.at.as_millis()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.step.is_end()).collect::<Vec<_>>())
+    .bind(due)
     .execute(connection)
     .await?;
     Ok(())
@@ -61,15 +77,22 @@ fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Re
     })
 }
 
-pub(super) async fn payment_acts(connection: &mut PgConnection, booking: &BookingId) -> Read<Vec<PaymentAct>> {
+/// The acts of each of these bookings, oldest first.
+pub(super) async fn payment_acts(connection: &mut PgConnection, bookings: &[BookingId]) -> Read<Vec<Vec<PaymentAct>>> {
     let rows: Vec<ActRow> = sqlx::query_as(
         "SELECT booking_id, transaction_id, step, amount, currency, at FROM payment_acts
-         WHERE booking_id = $1 ORDER BY number",
+         WHERE booking_id = ANY ($1) ORDER BY number",
     )
-    .bind(booking.as_str())
+    .bind(bookings.iter().map(BookingId::as_str).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(payment_act).collect()
+    let mut found: HashMap<BookingId, Vec<PaymentAct>> = HashMap::new();
+    for row in rows {
+        let act = payment_act(row)?;
+        found.entry(act.booking.clone()).or_default().push(act);
+    }
+    // The same one may be asked for twice.
+    Ok(bookings.iter().map(|booking| found.get(booking).cloned().unwrap_or_default()).collect())
 }
 
 pub(super) async fn unsettled_payments(
