@@ -151,6 +151,9 @@ impl Parts {
                     Found::Nothing if self.wait(&following, name, lane, from, until).await? => continue,
                     Found::Nothing => return Ok(Vec::new()),
                 }
+            } else if let Some(end) = self.older.known_end(name, lane, from) {
+                // Working off a backlog: there is more, however far the lane goes by now.
+                end
             } else {
                 let end = self.ends.of_lane(name, lane).await?;
                 if from >= end {

@@ -13,6 +13,8 @@ mod differential;
 mod faults;
 #[path = "redis/lost.rs"]
 mod lost;
+#[path = "redis/moving.rs"]
+mod moving;
 
 /// The servers, and a key prefix that nobody else uses.
 fn settings() -> RedisSettings {

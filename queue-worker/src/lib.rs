@@ -28,6 +28,7 @@ use booking_core::ports::{
     payments::Payments,
 };
 
+mod alongside;
 mod error;
 pub mod expiry;
 pub mod finaliser;
@@ -78,7 +79,7 @@ pub enum Progress {
     Idle,
     /// So many things were done; there may be more.
     Did(usize),
-    /// There is something to do, and no room for it: come again in so many milliseconds.
+    /// There is no room for what there is to do, or it is worth waiting for more: come again in so many milliseconds.
     Later(u64),
 }
 

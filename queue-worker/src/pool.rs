@@ -12,32 +12,44 @@ use booking_core::{
     holds::Settle,
     id::EventId,
     message::{BookingAct, BookingCommand, Outcome, Refusal, ReplyTo},
-    ports::log::{Lane, Topic},
+    ports::{
+        PortResult,
+        log::{Lane, Topic},
+    },
     time::Timestamp,
 };
-use futures_util::future::join;
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 
 use crate::{
     Error, Gauges, Parts, Progress, Settings,
+    alongside::alongside,
     fold::Folds,
     hall::Halls,
     lane::{GroupLane, message_of},
     outward,
 };
 
+mod answers;
 mod choose;
 mod hold;
+mod known;
 mod tables;
 mod throttle;
 
+use answers::Answers;
 use hold::Hold;
 use tables::Tables;
+use throttle::Permit;
 pub use throttle::Throttle;
 
 /// The consumer group on `weir.bookings`.
 const GROUP: &str = "hold-pool";
 /// When to come again where the rate or the room is used up, in milliseconds.
 const NO_ROOM_MS: u64 = 5;
+/// The most batches of one step.
+const BATCHES: usize = 16;
+/// The most batches whose answers are on their way while the next is decided.
+const MAX_TELLING: usize = 3;
 
 /// The pool of one lane of `weir.bookings`.
 pub struct Pool {
@@ -50,6 +62,30 @@ pub struct Pool {
     folds: Folds,
     halls: Halls,
     tables: Tables,
+}
+
+/// Batches whose answers are on their way.
+type Telling = FuturesOrdered<BoxFuture<'static, PortResult<Told>>>;
+
+/// A batch that is decided, and not yet answered.
+struct Batch {
+    entries: usize,
+    /// Where the next begins.
+    next: u64,
+    /// Whether there may be more.
+    is_full: bool,
+    /// Whether the throttle kept some of it back.
+    is_cut: bool,
+    answers: Answers,
+    told: Told,
+}
+
+/// A batch that is answered.
+struct Told {
+    next: u64,
+    is_full: bool,
+    decided_at: Timestamp,
+    permit: Permit,
 }
 
 /// Commands of a batch that follow one another and are of one kind.
@@ -75,21 +111,60 @@ impl Pool {
         }
     }
 
-    /// Takes a batch of commands, as many as the throttle lets through, or waits for one.
+    /// Takes commands, as many as the throttle lets through, or waits for one. Where there are more than a batch, each
+    /// is decided while the answers to those before are on their way.
     ///
     /// # Errors
     /// If the log fails. Where another port does, whoever asked is told that it is worth repeating.
     pub async fn step(&mut self, now: Timestamp) -> Result<Progress, Error> {
-        let entries = self.bookings.take(self.at_once, self.patience).await?;
+        let mut next = self.bookings.next().await?;
+        let mut patience = self.patience;
+        let mut telling = Telling::new();
+        let (mut taken, mut is_full, mut is_cut) = (0, false, false);
+        for batches in 1..=BATCHES {
+            let mut told = Vec::new();
+            let batch = alongside(&mut telling, &mut told, self.decide(next, patience, now)).await;
+            for told in told {
+                self.told(told?).await?;
+            }
+            let batch = batch?;
+            (next, taken, is_full, is_cut) = (batch.next, taken + batch.entries, batch.is_full, batch.is_cut);
+            let parts = self.parts.clone();
+            telling.push_back(async move { batch.answers.tell(&parts).await.map(|()| batch.told) }.boxed());
+            let room = if batches == BATCHES || !is_full || is_cut { 0 } else { MAX_TELLING };
+            while telling.len() > room {
+                if let Some(told) = telling.next().await {
+                    self.told(told?).await?;
+                }
+            }
+            if room == 0 {
+                break;
+            }
+            patience = Duration::ZERO;
+        }
+        self.gauges.pool_waiting.set(if is_full { self.bookings.waiting(next).await? } else { 0 });
+        Ok(if is_cut { Progress::Later(NO_ROOM_MS) } else { Progress::of(taken) })
+    }
+
+    /// Notes that a batch is done.
+    async fn told(&mut self, Told { next, is_full, decided_at, permit }: Told) -> Result<(), Error> {
+        let count = permit.count();
+        drop(permit);
+        if is_full {
+            self.throttle.worked(count, decided_at, &self.gauges);
+        } else {
+            self.throttle.rested(decided_at, &self.gauges);
+        }
+        self.bookings.done(next).await?;
+        Ok(())
+    }
+
+    /// Decides the commands from `from` on, up to a batch.
+    async fn decide(&mut self, from: u64, patience: Duration, now: Timestamp) -> Result<Batch, Error> {
+        let entries = self.bookings.read(from, self.at_once, patience).await?;
         // Whoever waited may be later than when the step began.
         let now = if self.patience.is_zero() { now } else { now.max(self.parts.clock.now()) };
-        let Some(last) = entries.last() else {
-            self.throttle.rested(now, &self.gauges);
-            self.gauges.pool_waiting.set(0);
-            return Ok(Progress::Idle);
-        };
-        let is_full = entries.len() >= self.at_once;
-        let mut done_to = last.offset + 1;
+        let mut next = entries.last().map_or(from, |last| last.offset + 1);
         let mut commands = Vec::with_capacity(entries.len());
         for entry in &entries {
             let Some(command) = message_of::<BookingCommand>(&Topic::Bookings, entry, &self.gauges) else { continue };
@@ -103,64 +178,61 @@ impl Pool {
             }
         }
         let permit = self.throttle.take(commands.len(), now, &self.gauges);
-        if let Some((first_left, _)) = commands.get(permit.count()) {
-            done_to = *first_left;
+        let first_left = commands.get(permit.count()).map(|(offset, _)| *offset);
+        if let Some(first_left) = first_left {
+            next = first_left;
             commands.truncate(permit.count());
         }
-        let done = commands.len();
+        let mut answers = Answers::default();
         for run in runs(commands.into_iter().map(|(_, command)| command)) {
             match run {
-                Run::Holds(holds) => self.hold(holds, now).await?,
-                Run::Releases(releases) => self.release(releases, now).await?,
+                Run::Holds(holds) => self.hold(holds, now, &mut answers).await,
+                Run::Releases(releases) => self.release(releases, now, &mut answers).await,
             }
         }
-        self.bookings.done(done_to).await?;
-        if is_full {
-            self.throttle.worked(done, now, &self.gauges);
-            self.gauges.pool_waiting.set(self.bookings.waiting(done_to).await?);
-        } else {
-            self.throttle.rested(now, &self.gauges);
-            self.gauges.pool_waiting.set(0);
-        }
-        Ok(if done_to <= last.offset { Progress::Later(NO_ROOM_MS) } else { Progress::Did(entries.len()) })
+        let (entries, is_full) = (entries.len(), entries.len() >= self.at_once);
+        let told = Told { next, is_full, decided_at: now, permit };
+        Ok(Batch { entries, next, is_full, is_cut: first_left.is_some(), answers, told })
     }
 
-    /// Holds, answers, and tells the screens.
-    async fn hold(&mut self, holds: Vec<(ReplyTo, Hold)>, now: Timestamp) -> Result<(), Error> {
+    /// Holds.
+    async fn hold(&mut self, holds: Vec<(ReplyTo, Hold)>, now: Timestamp, answers: &mut Answers) {
         let (reply_to, holds): (Vec<_>, Vec<_>) = holds.into_iter().unzip();
-        let mut changes = Vec::new();
-        let outcomes = self.hold_batch(&holds, now, &mut changes).await;
-        let granted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Booking(_))).count();
+        let decided = self.hold_batch(&holds, now, &mut answers.changes).await;
+        let granted = decided.iter().filter(|decided| matches!(decided.outcome, Outcome::Booking(_))).count();
         self.gauges.holds_granted_total.add(granted);
-        self.gauges.holds_refused_total.add(outcomes.len() - granted);
-        self.answer(reply_to.into_iter().zip(outcomes).collect(), &changes).await
+        self.gauges.holds_refused_total.add(decided.len() - granted);
+        for ((to, hold), decided) in reply_to.into_iter().zip(holds).zip(decided) {
+            answers.add(to, decided.outcome, decided.unless_known.then_some(hold));
+        }
     }
 
-    /// Gives back, answers, and tells the screens.
-    async fn release(&mut self, releases: Vec<(ReplyTo, EventId, Release)>, now: Timestamp) -> Result<(), Error> {
+    /// Gives back.
+    async fn release(&mut self, releases: Vec<(ReplyTo, EventId, Release)>, now: Timestamp, answers: &mut Answers) {
         let batch: Vec<Release> = releases.iter().map(|(_, _, release)| release.clone()).collect();
         let mut freed: BTreeMap<EventId, Vec<Settle>> = BTreeMap::new();
-        let (outcomes, changes): (Vec<Outcome>, Vec<SeatChanges>) = match self.parts.ledger.release(&batch, now).await {
-            Err(error) => (vec![outward::unavailable(&error); batch.len()], Vec::new()),
-            Ok(applied) => {
-                let outcomes = applied.answers.into_iter().zip(&releases).map(|(answer, (_, event, release))| {
-                    let booking = match answer {
-                        // An id is unguessable, but a booking of another event is none of this command's.
-                        Released::Released(booking) | Released::NotHeld(booking) if booking.event_id != *event => {
-                            return Outcome::Refused(Refusal::NotFound);
+        let (outcomes, mut changes): (Vec<Outcome>, Vec<SeatChanges>) =
+            match self.parts.ledger.release(&batch, now).await {
+                Err(error) => (vec![outward::unavailable(&error); batch.len()], Vec::new()),
+                Ok(applied) => {
+                    let outcomes = applied.answers.into_iter().zip(&releases).map(|(answer, (_, event, release))| {
+                        let booking = match answer {
+                            // An id is unguessable, but a booking of another event is none of this command's.
+                            Released::Released(booking) | Released::NotHeld(booking) if booking.event_id != *event => {
+                                return Outcome::Refused(Refusal::NotFound);
+                            }
+                            Released::Released(booking) => booking,
+                            Released::NotHeld(_) => return Outcome::Refused(Refusal::NotReserved),
+                            Released::Unknown => return Outcome::Refused(Refusal::NotFound),
+                        };
+                        if booking.state != BookingState::Confirmed {
+                            freed.entry(event.clone()).or_default().push(Settle::Freed(release.booking.clone()));
                         }
-                        Released::Released(booking) => booking,
-                        Released::NotHeld(_) => return Outcome::Refused(Refusal::NotReserved),
-                        Released::Unknown => return Outcome::Refused(Refusal::NotFound),
-                    };
-                    if booking.state != BookingState::Confirmed {
-                        freed.entry(event.clone()).or_default().push(Settle::Freed(release.booking.clone()));
-                    }
-                    Outcome::Booking(Box::new(booking))
-                });
-                (outcomes.collect(), applied.seats)
-            }
-        };
+                        Outcome::Booking(Box::new(booking))
+                    });
+                    (outcomes.collect(), applied.seats)
+                }
+            };
         for (event, settles) in freed {
             if let Err(error) = self.parts.holds.settle(&event, &settles).await {
                 tracing::warn!(%error, %event, "the hold table did not hear of a release");
@@ -168,14 +240,10 @@ impl Pool {
             }
         }
         self.gauges.releases_total.add(outcomes.len());
-        let answers = releases.into_iter().map(|(to, _, _)| to).zip(outcomes).collect();
-        self.answer(answers, &changes).await
-    }
-
-    async fn answer(&self, answers: Vec<(ReplyTo, Outcome)>, changes: &[SeatChanges]) -> Result<(), Error> {
-        let log = &*self.parts.log;
-        let (told, ()) = join(outward::reply(log, answers), outward::publish_seats(log, changes)).await;
-        Ok(told?)
+        answers.changes.append(&mut changes);
+        for ((to, _, _), outcome) in releases.into_iter().zip(outcomes) {
+            answers.add(to, outcome, None);
+        }
     }
 }
 

@@ -46,6 +46,8 @@ struct Reader {
     consumer: Arc<Aside<StreamConsumer<Logged>>>,
     /// Where it stands: the next entry it gives is the first from there on.
     at: Option<(Arc<str>, Lane, u64)>,
+    /// The end that it last read towards.
+    until: u64,
     left_at: Instant,
 }
 
@@ -97,7 +99,14 @@ impl Older {
         let reader = taken.reader.as_mut().expect("it is there until it is dropped");
         let what = format!("lane {lane} of {name} can't be read");
         reader.seek(name, lane, from).await.map_err(|error| port_error(&what, &error))?;
+        reader.until = until;
         reader.page(name, lane, (from, until), max, deadline).await.map_err(|error| port_error(&what, &error))
+    }
+
+    /// The end that an earlier read asked for, where it stopped at `from`, short of it.
+    pub(super) fn known_end(&self, name: &str, lane: Lane, from: u64) -> Option<u64> {
+        let idle = locked(&self.idle);
+        idle.iter().find(|reader| reader.stands_at(name, lane, from) && from < reader.until).map(|reader| reader.until)
     }
 
     /// Closes the consumers that nobody went on with.
@@ -129,7 +138,7 @@ impl Older {
         }
         let made = self.config.create_with_context(Logged);
         let consumer = made.map_err(|error| port_error("no consumer can be made", &error))?;
-        Ok(taken(Reader { consumer: Arc::new(Aside::new(consumer)), at: None, left_at: Instant::now() }))
+        Ok(taken(Reader { consumer: Arc::new(Aside::new(consumer)), at: None, until: 0, left_at: Instant::now() }))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 
 /// The worker's own batches, by its defaults.
 const HOLD_BATCH: usize = 512;
-const CONFIRM_BATCH: usize = 256;
+const CONFIRM_BATCH: usize = 1_024;
 
 /// Bookings a second.
 pub(super) struct Statements {

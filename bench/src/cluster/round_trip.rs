@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use booking_core::ports::log::{Log as _, Topic};
+use bytes::Bytes;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -21,6 +23,9 @@ const VISITORS: usize = 1_000;
 const WARM_UP: usize = 50;
 /// The pause before each.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Appends to compare with, and the size of each: about that of a hold's command and of its answer.
+const APPENDS: usize = 1_000;
+const APPEND_BYTES: usize = 600;
 /// How long 99 of 100 may take, in milliseconds.
 const MOST_MS: f64 = 25.0;
 
@@ -63,15 +68,49 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
         took.push(begun.elapsed().as_secs_f64() * 1_000.0);
         ensure!(answer.status == 201, "a hold was answered with {}: {}", answer.status, answer.body);
     }
+    let hold = Spread::of(took.split_off(WARM_UP)).context("no holds")?;
+    progress(format_args!("cluster: appends by themselves, one at a time"));
+    let append = appends(&installation).await?;
     drop(worker);
-    let mut took = took.split_off(WARM_UP);
-    took.sort_by(f64::total_cmp);
-    let of_100 = |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
-    let (median, late) = of_100(50).zip(of_100(99)).context("no holds")?;
-    Ok(vec![Row::limited(
-        format_args!("the round trip of a hold, one at a time: 99 of 100 (median {median:.1} ms)"),
-        format_args!("{late:.1} ms"),
-        format_args!("below {MOST_MS:.0} ms"),
-        late < MOST_MS,
-    )])
+    Ok(vec![
+        Row::limited(
+            format_args!("the round trip of a hold, one at a time: 99 of 100 (median {:.1} ms)", hold.median),
+            format_args!("{:.1} ms", hold.late),
+            format_args!("below {MOST_MS:.0} ms"),
+            hold.late < MOST_MS,
+        ),
+        Row::plain(
+            format_args!("each of its two appends by itself: 99 of 100 (median {:.1} ms)", append.median),
+            format_args!("{:.1} ms", append.late),
+        ),
+    ])
+}
+
+/// Appends of a hold's size, one at a time.
+async fn appends(installation: &Installation) -> Result<Spread> {
+    let log = installation.log().await?;
+    let mut took = Vec::with_capacity(APPENDS);
+    for _ in 0..APPENDS {
+        sleep(PAUSE).await;
+        let begun = Instant::now();
+        log.append(&Topic::Seats, 0, Bytes::from_static(&[0; APPEND_BYTES])).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Spread::of(took.split_off(WARM_UP)).context("no appends")
+}
+
+/// How long something took, in milliseconds.
+struct Spread {
+    median: f64,
+    /// What 99 of 100 did not exceed.
+    late: f64,
+}
+
+impl Spread {
+    /// `None`: there is nothing.
+    fn of(mut took: Vec<f64>) -> Option<Self> {
+        took.sort_by(f64::total_cmp);
+        let of_100 = |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
+        Some(Self { median: of_100(50)?, late: of_100(99)? })
+    }
 }

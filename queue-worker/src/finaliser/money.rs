@@ -10,14 +10,20 @@ use booking_core::{
 
 use crate::Parts;
 
-/// Takes the money of a confirmed booking and ends its admission. The act is written last, so that whatever is cut off
-/// before leaves a payment without an end, which is settled later.
-pub(super) async fn take(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
+/// Sees that the money of a confirmed booking is taken.
+pub(super) async fn see_taken(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
     let Some(transaction) = &booking.transaction else { return Ok(()) };
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
     if acts.iter().any(|act| act.transaction == *transaction && act.step == PaymentStep::Captured) {
         return Ok(());
     }
+    take(parts, booking, now).await
+}
+
+/// Takes the money of a confirmed booking and ends its admission. The act is written last, so that whatever is cut off
+/// before leaves a payment without an end, which is settled later.
+pub(super) async fn take(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
+    let Some(transaction) = &booking.transaction else { return Ok(()) };
     parts.payments.capture(&booking.booking_id, transaction).await?;
     parts.desk.finish(&booking.event_id, &booking.session, Ended::Booked, now).await?;
     record(parts, booking, transaction, PaymentStep::Captured, now).await

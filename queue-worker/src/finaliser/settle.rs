@@ -55,7 +55,7 @@ pub(super) async fn settle(
 async fn end(parts: &Parts, gauges: &Gauges, booking: &Booking, act: &PaymentAct, now: Timestamp) -> PortResult<bool> {
     let pays = booking.transaction.as_ref() == Some(&act.transaction);
     if pays && matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled) {
-        money::take(parts, booking, now).await?;
+        money::see_taken(parts, booking, now).await?;
         if booking.state == BookingState::Confirmed {
             parts.holds.settle(&booking.event_id, &[Settle::Booked(booking.booking_id.clone())]).await?;
         }

@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     Answer(Outcome),
     /// The money is set aside: confirm the seats.
     Paid(Booking),
+    /// The booking was confirmed with it a moment ago: take the money.
+    ConfirmedNow(Booking),
     /// The booking is confirmed; see that its money is taken.
     Confirmed(Booking),
     /// The money must not be kept: give it back, and answer this.

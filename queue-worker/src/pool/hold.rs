@@ -13,11 +13,11 @@ use booking_core::{
     seats::{SeatIndex, SeatSet},
     time::Timestamp,
 };
-use futures_util::future::try_join_all;
 
 use super::{
     Pool,
     choose::{choose, closed_to, ids_of},
+    known::known,
 };
 use crate::{hall::Hall, outward};
 
@@ -43,11 +43,21 @@ impl Hold {
     }
 }
 
+/// What a hold is answered.
+#[derive(Clone)]
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
+    /// Whether the ledger may know the booking, and then answers otherwise.
+    pub(super) unless_known: bool,
+}
+
 /// One hold of a batch: its wish, its answer once there is one, and its hall once it was looked up.
 struct Asked<'a> {
     hold: &'a Hold,
     hall: Option<Hall>,
     answer: Option<Outcome>,
+    /// As [`Decided`] says.
+    unless_known: bool,
 }
 
 impl Asked<'_> {
@@ -80,8 +90,9 @@ impl Pool {
         holds: &[Hold],
         now: Timestamp,
         changes: &mut Vec<SeatChanges>,
-    ) -> Vec<Outcome> {
-        let mut batch: Vec<Asked<'_>> = holds.iter().map(|hold| Asked { hold, hall: None, answer: None }).collect();
+    ) -> Vec<Decided> {
+        let asked = |hold| Asked { hold, hall: None, answer: None, unless_known: false };
+        let mut batch: Vec<Asked<'_>> = holds.iter().map(asked).collect();
         for _ in 0..ROUNDS {
             let mut by_event: BTreeMap<&EventId, Vec<usize>> = BTreeMap::new();
             for (of, asked) in batch.iter().enumerate().filter(|(_, asked)| asked.answer.is_none()) {
@@ -99,7 +110,11 @@ impl Pool {
             }
         }
         let none_left = Outcome::Refused(Refusal::SeatsUnavailable { unavailable: Vec::new() });
-        batch.into_iter().map(|asked| asked.answer.unwrap_or_else(|| none_left.clone())).collect()
+        let decided = |asked: Asked<'_>| Decided {
+            outcome: asked.answer.unwrap_or_else(|| none_left.clone()),
+            unless_known: asked.unless_known,
+        };
+        batch.into_iter().map(decided).collect()
     }
 
     /// Chooses seats for some holds of one event, and asks the hold table for them. Those that are refused get their
@@ -146,7 +161,7 @@ impl Pool {
             (closed.is_some() || batch[of].hold.is_free_to_choose()).then_some(of)
         };
         let looked_up: Vec<usize> = which.iter().zip(&closed).filter_map(may_be_known).collect();
-        let known = self.known(looked_up.iter().map(|&of| batch[of].hold)).await?;
+        let known = known(&*self.parts.ledger, looked_up.iter().map(|&of| batch[of].hold)).await?;
         for (of, answer) in looked_up.into_iter().zip(known) {
             batch[of].answer = answer;
         }
@@ -200,21 +215,6 @@ impl Pool {
         Ok(states.taken.into_iter().map(|(seat, _)| seat).collect())
     }
 
-    /// The answers to holds whose bookings the ledger knows already; `None`: it does not.
-    async fn known<'a>(&self, holds: impl Iterator<Item = &'a Hold>) -> PortResult<Vec<Option<Outcome>>> {
-        let ledger = &self.parts.ledger;
-        try_join_all(holds.map(|hold| async move {
-            let earlier = ledger.booking(&hold.booking).await?;
-            Ok(earlier.map(|earlier| {
-                let same = earlier.fingerprint == hold.fingerprint
-                    && earlier.user_id == hold.user
-                    && earlier.event_id == hold.event;
-                if same { Outcome::Booking(Box::new(earlier)) } else { Outcome::Refused(Refusal::KeyReused) }
-            }))
-        }))
-        .await
-    }
-
     /// Keeps what the hold table grants, or does not know about.
     async fn ask_table(
         &mut self,
@@ -238,7 +238,6 @@ impl Pool {
             }
         };
         let mut kept = Vec::with_capacity(chosen.len());
-        let mut all_taken = Vec::new();
         for (mut chosen, grant) in chosen.into_iter().zip(grants) {
             let asked = &mut batch[chosen.of];
             match grant {
@@ -251,16 +250,11 @@ impl Pool {
                     kept.push(chosen);
                 }
                 Grant::Taken(_) if asked.hold.is_free_to_choose() => {}
-                // All of them: perhaps taken by this very booking with other seats.
-                Grant::Taken(taken) if taken.len() == chosen.seats.len() => all_taken.push((chosen.of, taken)),
-                Grant::Taken(taken) => asked.refuse_taken(&taken),
-            }
-        }
-        let known = self.known(all_taken.iter().map(|(of, _)| batch[*of].hold)).await?;
-        for ((of, taken), answer) in all_taken.into_iter().zip(known) {
-            match answer {
-                Some(answer) => batch[of].answer = Some(answer),
-                None => batch[of].refuse_taken(&taken),
+                Grant::Taken(taken) => {
+                    // All of them: perhaps taken by this very booking with other seats.
+                    asked.unless_known = taken.len() == chosen.seats.len();
+                    asked.refuse_taken(&taken);
+                }
             }
         }
         Ok(kept)

@@ -267,11 +267,11 @@ settings! {
         /// Hold and release commands taken from one lane at once, 1 to 4,096.
         hold_batch: usize = "512",
         /// Hold and release commands being worked on at once, over all lanes, 1 to 65,536.
-        holds_in_flight: usize = "1024",
+        holds_in_flight: usize = "4096",
         /// Hold and release commands a second, over all lanes, 1 to 1,000,000.
         holds_per_second: u32 = "10000",
-        /// Confirmations of one lane being worked on at once, 1 to 1,024.
-        confirms_in_flight: usize = "256",
+        /// Confirmations of one lane being worked on at once, 1 to 4,096.
+        confirms_in_flight: usize = "1024",
         /// How long the payment provider may take to answer, 100 to 120,000 ms; after that the outcome is unknown.
         payment_timeout_ms: u64 = "10000",
         /// How old a payment without an end must be before it is settled without its buyer, 1,000 to 3,600,000 ms.
