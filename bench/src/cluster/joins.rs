@@ -40,13 +40,13 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
 
 /// The client library by itself, with a topic like a line's.
 #[derive(Clone)]
-struct Raw {
+pub(super) struct Raw {
     producer: FutureProducer,
     topic: Arc<str>,
 }
 
 impl Raw {
-    async fn make(servers: &Servers, name: &str) -> Result<Self> {
+    pub(super) async fn make(servers: &Servers, name: &str) -> Result<Self> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &servers.kafka);
         let topic: Arc<str> = format!("{name}.raw").into();

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use booking_core::ports::log::{Log as _, Topic};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Installation, Servers};
+use super::{Installation, Servers, joins::Raw};
 use crate::{
     Options,
     client::{ask_each, text},
+    joins::RawLog as _,
     load::{Connection, request},
     stage::{Sale, guests, join_request, ranked, seat_id},
     table::{Row, progress},
@@ -23,13 +23,12 @@ const VISITORS: usize = 1_000;
 const WARM_UP: usize = 50;
 /// The pause before each.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Appends to compare with, and the size of each: about that of a hold's command and of its answer.
-const APPENDS: usize = 1_000;
+/// The size of an append to compare with: about that of a hold's command and of its answer.
 const APPEND_BYTES: usize = 600;
 /// How long 99 of 100 may take, in milliseconds.
 const MOST_MS: f64 = 25.0;
 
-/// Measures holds one after the other.
+/// Measures holds one after the other, and between them appends to a topic that nobody reads.
 ///
 /// # Errors
 /// If one is refused, or not answered at once.
@@ -46,7 +45,8 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
         ask_each(to, joins).await?.iter().map(|view| text(view, "placeToken")).collect::<Result<_>>()?;
     let places = ranked(to, &event, places).await?;
     let mut connection = Connection::open(to).await?;
-    let mut took = Vec::with_capacity(VISITORS);
+    let raw = Raw::make(servers, &installation.name).await?;
+    let (mut holds, mut appends) = (Vec::with_capacity(VISITORS), Vec::with_capacity(VISITORS));
     for (number, (guest, place)) in guests.iter().zip(&places).enumerate() {
         let fields = [("authorization", guest.as_str()), ("weir-place", place)];
         let claim = request("POST", &format!("/v1/events/{event}/line/claim"), &fields, "");
@@ -64,14 +64,17 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
         let reserve = request("POST", "/v1/bookings/reserve", &fields, &body);
         sleep(PAUSE).await;
         let begun = Instant::now();
+        raw.append(number as u64, Bytes::from_static(&[0; APPEND_BYTES])).await?;
+        appends.push(since(begun));
+        sleep(PAUSE).await;
+        let begun = Instant::now();
         let answer = connection.exchange_whole(&reserve).await?;
-        took.push(begun.elapsed().as_secs_f64() * 1_000.0);
+        holds.push(since(begun));
         ensure!(answer.status == 201, "a hold was answered with {}: {}", answer.status, answer.body);
     }
-    let hold = Spread::of(took.split_off(WARM_UP)).context("no holds")?;
-    progress(format_args!("cluster: appends by themselves, one at a time"));
-    let append = appends(&installation).await?;
     drop(worker);
+    let hold = Spread::of(holds.split_off(WARM_UP)).context("no holds")?;
+    let append = Spread::of(appends.split_off(WARM_UP)).context("no appends")?;
     Ok(vec![
         Row::limited(
             format_args!("the round trip of a hold, one at a time: 99 of 100 (median {:.1} ms)", hold.median),
@@ -80,23 +83,18 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
             hold.late < MOST_MS,
         ),
         Row::plain(
-            format_args!("each of its two appends by itself: 99 of 100 (median {:.1} ms)", append.median),
+            format_args!(
+                "an append of the same size, of which it has two, between the holds: 99 of 100 (median {:.1} ms)",
+                append.median
+            ),
             format_args!("{:.1} ms", append.late),
         ),
     ])
 }
 
-/// Appends of a hold's size, one at a time.
-async fn appends(installation: &Installation) -> Result<Spread> {
-    let log = installation.log().await?;
-    let mut took = Vec::with_capacity(APPENDS);
-    for _ in 0..APPENDS {
-        sleep(PAUSE).await;
-        let begun = Instant::now();
-        log.append(&Topic::Seats, 0, Bytes::from_static(&[0; APPEND_BYTES])).await?;
-        took.push(begun.elapsed().as_secs_f64() * 1_000.0);
-    }
-    Spread::of(took.split_off(WARM_UP)).context("no appends")
+/// In milliseconds.
+fn since(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1_000.0
 }
 
 /// How long something took, in milliseconds.
