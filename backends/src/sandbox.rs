@@ -1,13 +1,13 @@
 //! The sandbox provider's rule, for whichever store keeps its payments.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
     ports::{
         PortError, PortResult,
-        payments::{Authorisation, PaymentStatus, SandboxOutcome},
+        payments::{Authorisation, PaymentStanding, PaymentStatus, Refund, Refunded, SandboxOutcome},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -23,17 +23,20 @@ pub(crate) struct SandboxPayment {
     status: PaymentStatus,
     /// What it pays for, once it was asked to.
     booking: Option<BookingId>,
+    /// What was refunded, by the refund's number, in minor units.
+    #[serde(default)]
+    refunds: BTreeMap<u32, i64>,
 }
 
 impl SandboxPayment {
     /// A payment of `amount` that will go as `outcome` says.
     pub(crate) fn new(amount: Money, outcome: SandboxOutcome) -> Self {
-        Self { amount, outcome, status: PaymentStatus::Created, booking: None }
+        Self { amount, outcome, status: PaymentStatus::Created, booking: None, refunds: BTreeMap::new() }
     }
 
-    /// Where it stands.
-    pub(crate) fn status(&self) -> PaymentStatus {
-        self.status
+    /// How it stands.
+    pub(crate) fn standing(&self) -> PaymentStanding {
+        PaymentStanding { status: self.status, amount: self.amount, refunded: self.refunds.values().sum() }
     }
 
     /// Whether making `amount` with `outcome` again under the same id is making this one.
@@ -68,7 +71,7 @@ impl SandboxPayment {
             (PaymentStatus::Created, outcome) => {
                 self.booking = Some(booking.clone());
                 match outcome {
-                    SandboxOutcome::Approve => {
+                    SandboxOutcome::Approve | SandboxOutcome::RefuseRefund => {
                         self.status = PaymentStatus::Authorised;
                         Ok(Authorisation::Approved)
                     }
@@ -76,8 +79,10 @@ impl SandboxPayment {
                         self.status = PaymentStatus::Declined;
                         Ok(declined())
                     }
-                    SandboxOutcome::Timeout => {
-                        Err(PortError::Unavailable { port: PORT, reason: "the provider did not answer".to_owned() })
+                    SandboxOutcome::Timeout => Err(no_answer()),
+                    SandboxOutcome::TimeoutAuthorised => {
+                        self.status = PaymentStatus::Authorised;
+                        Err(no_answer())
                     }
                 }
             }
@@ -122,6 +127,36 @@ impl SandboxPayment {
         }
         Ok(())
     }
+
+    /// Refunds some of what was taken.
+    ///
+    /// # Errors
+    /// [`PortError::Damaged`] where the number was another refund's.
+    pub(crate) fn refund(&mut self, refund: &Refund) -> PortResult<Refunded> {
+        let Refund { booking, number, amount, .. } = refund;
+        if self.booking.as_ref() != Some(booking) || self.status != PaymentStatus::Captured {
+            return Ok(Self::nothing_to_refund(refund));
+        }
+        if let Some(before) = self.refunds.get(number) {
+            let is_again = *before == amount.amount && self.amount.currency == amount.currency;
+            let other = || damaged(format!("refund {number} of {booking} was made with another amount"));
+            return if is_again { Ok(Refunded::Done) } else { Err(other()) };
+        }
+        if self.outcome == SandboxOutcome::RefuseRefund {
+            return Ok(Refunded::Refused("The card can't take money back.".to_owned()));
+        }
+        let left = self.amount.amount - self.refunds.values().sum::<i64>();
+        if amount.currency != self.amount.currency || amount.amount <= 0 || amount.amount > left {
+            return Ok(Refunded::Refused(format!("Of this payment {left} {} are left.", self.amount.currency)));
+        }
+        self.refunds.insert(*number, amount.amount);
+        Ok(Refunded::Done)
+    }
+
+    /// The answer to a refund of what was not taken.
+    pub(crate) fn nothing_to_refund(refund: &Refund) -> Refunded {
+        Refunded::Refused(format!("Nothing was taken from {} for {}.", refund.transaction, refund.booking))
+    }
 }
 
 /// Payments at hand, by their id.
@@ -134,6 +169,7 @@ pub(crate) enum Ask {
     Authorise { booking: BookingId, transaction: TransactionId, due: Money },
     Capture { booking: BookingId, transaction: TransactionId },
     Void { booking: BookingId, transaction: TransactionId },
+    Refund(Refund),
 }
 
 /// What it answers. A refusal is an answer like any other, and what it changed is kept.
@@ -141,6 +177,7 @@ pub(crate) enum Ask {
 pub(crate) enum Told {
     Done(PortResult<()>),
     Authorised(PortResult<Authorisation>),
+    Refunded(PortResult<Refunded>),
 }
 
 impl Ask {
@@ -150,7 +187,8 @@ impl Ask {
             Self::Create { transaction, .. }
             | Self::Authorise { transaction, .. }
             | Self::Capture { transaction, .. }
-            | Self::Void { transaction, .. } => transaction,
+            | Self::Void { transaction, .. }
+            | Self::Refund(Refund { transaction, .. }) => transaction,
         }
     }
 
@@ -175,31 +213,34 @@ impl Ask {
             Self::Void { booking, transaction } => {
                 Told::Done(payments.get_mut(transaction).map_or(Ok(()), |payment| payment.void(transaction, booking)))
             }
+            Self::Refund(refund) => Told::Refunded(match payments.get_mut(&refund.transaction) {
+                Some(payment) => payment.refund(refund),
+                None => Ok(SandboxPayment::nothing_to_refund(refund)),
+            }),
         }
     }
 }
 
 impl Told {
-    /// The answer to whatever was not an authorisation.
+    /// The answer to whatever was neither an authorisation nor a refund.
     pub(crate) fn done(self) -> PortResult<()> {
-        match self {
-            Self::Done(done) => done,
-            Self::Authorised(_) => Err(damaged("another question was answered".to_owned())),
-        }
+        if let Self::Done(answer) = self { answer } else { Err(of_another_question()) }
     }
 
     /// The answer to an authorisation.
     pub(crate) fn authorised(self) -> PortResult<Authorisation> {
-        match self {
-            Self::Authorised(answer) => answer,
-            Self::Done(_) => Err(damaged("another question was answered".to_owned())),
-        }
+        if let Self::Authorised(answer) = self { answer } else { Err(of_another_question()) }
+    }
+
+    /// The answer to a refund.
+    pub(crate) fn refunded(self) -> PortResult<Refunded> {
+        if let Self::Refunded(answer) = self { answer } else { Err(of_another_question()) }
     }
 }
 
-/// The ports of a store whose `ask` carries an [`Ask`] out and whose `$status` looks one payment up.
+/// The ports of a store whose `ask` carries an [`Ask`] out and whose `$standing` looks one payment up.
 macro_rules! sandbox_verbs {
-    ($store:ty, $status:ident) => {
+    ($store:ty, $standing:ident) => {
         #[async_trait::async_trait]
         impl booking_core::ports::payments::Payments for $store {
             async fn authorise(
@@ -222,11 +263,18 @@ macro_rules! sandbox_verbs {
                 self.ask(Ask::Void { booking, transaction }).await?.done()
             }
 
-            async fn status(
+            async fn refund(
+                &self,
+                refund: &booking_core::ports::payments::Refund,
+            ) -> PortResult<booking_core::ports::payments::Refunded> {
+                self.ask(Ask::Refund(refund.clone())).await?.refunded()
+            }
+
+            async fn standing(
                 &self,
                 transaction: &TransactionId,
-            ) -> PortResult<Option<booking_core::ports::payments::PaymentStatus>> {
-                self.$status(transaction).await
+            ) -> PortResult<Option<booking_core::ports::payments::PaymentStanding>> {
+                self.$standing(transaction).await
             }
         }
 
@@ -248,6 +296,14 @@ pub(crate) use sandbox_verbs;
 
 fn declined() -> Authorisation {
     Authorisation::Declined("The card was declined.".to_owned())
+}
+
+fn no_answer() -> PortError {
+    PortError::Unavailable { port: PORT, reason: "the provider did not answer".to_owned() }
+}
+
+fn of_another_question() -> PortError {
+    damaged("another question was answered".to_owned())
 }
 
 fn damaged(reason: String) -> PortError {

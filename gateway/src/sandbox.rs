@@ -70,6 +70,7 @@ pub(crate) async fn create_payment(
     let transaction_id = TransactionId::from_bytes(derived_id(&app, "sandbox", &headers)?);
     let amount = Money { amount: request.amount, currency: request.currency };
     sandbox.create(&transaction_id, amount, request.outcome).await?;
-    let status = sandbox.status(&transaction_id).await?.unwrap_or(PaymentStatus::Created);
+    let standing = sandbox.standing(&transaction_id).await?;
+    let status = standing.map_or(PaymentStatus::Created, |standing| standing.status);
     Ok((StatusCode::CREATED, Json(Payment { transaction_id, status })).into_response())
 }

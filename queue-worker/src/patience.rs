@@ -8,7 +8,7 @@ use booking_core::{
     money::Money,
     ports::{
         PortError, PortResult,
-        payments::{Authorisation, PaymentStatus, Payments},
+        payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
     },
 };
 
@@ -46,7 +46,11 @@ impl Payments for WithTimeout {
         self.within(self.provider.void(booking, transaction)).await
     }
 
-    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
-        self.within(self.provider.status(transaction)).await
+    async fn refund(&self, refund: &Refund) -> PortResult<Refunded> {
+        self.within(self.provider.refund(refund)).await
+    }
+
+    async fn standing(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>> {
+        self.within(self.provider.standing(transaction)).await
     }
 }

@@ -11,7 +11,7 @@ use booking_core::{
     money::Money,
     ports::{
         PortError, PortResult,
-        payments::{Authorisation, PaymentStatus, Payments, SandboxOutcome, SandboxPayments},
+        payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded, SandboxOutcome, SandboxPayments},
     },
 };
 
@@ -53,8 +53,15 @@ impl Payments for MemoryPayments {
         }
     }
 
-    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
-        Ok(locked(&self.0).get(transaction).map(SandboxPayment::status))
+    async fn refund(&self, refund: &Refund) -> PortResult<Refunded> {
+        match locked(&self.0).get_mut(&refund.transaction) {
+            Some(payment) => payment.refund(refund),
+            None => Ok(SandboxPayment::nothing_to_refund(refund)),
+        }
+    }
+
+    async fn standing(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>> {
+        Ok(locked(&self.0).get(transaction).map(SandboxPayment::standing))
     }
 }
 

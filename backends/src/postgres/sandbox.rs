@@ -4,7 +4,7 @@
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
-    ports::{PortResult, payments::PaymentStatus},
+    ports::{PortResult, payments::PaymentStanding},
 };
 use sqlx::{Connection as _, PgConnection, types::Json};
 
@@ -32,12 +32,12 @@ impl PostgresSandbox {
         self.asks.ask(ask).await
     }
 
-    async fn look_up(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
+    async fn look_up(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>> {
         let found: Option<Json<SandboxPayment>> = ask!(&self.database, PORT, connection =>
             sqlx::query_scalar("SELECT payment FROM payments_sandbox WHERE transaction_id = $1")
                 .bind(transaction.as_str())
                 .fetch_optional(&mut *connection))?;
-        Ok(found.map(|payment| payment.0.status()))
+        Ok(found.map(|payment| payment.0.standing()))
     }
 }
 

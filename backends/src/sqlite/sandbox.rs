@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
-    ports::{PortError, PortResult, payments::PaymentStatus},
+    ports::{PortError, PortResult, payments::PaymentStanding},
 };
 use sqlx::SqliteConnection;
 
@@ -62,15 +62,15 @@ impl SqliteSandbox {
         self.0.scribe.ask(|reply| Act { ask, reply }).await
     }
 
-    async fn look_up(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
+    async fn look_up(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>> {
         let found: Result<Option<String>, _> =
             sqlx::query_scalar("SELECT payment FROM payments WHERE transaction_id = ?1")
                 .bind(transaction.as_str())
                 .fetch_optional(self.0.database.readers())
                 .await;
-        let status =
-            found.and_then(|text| text.map(|text| Ok(from_json::<SandboxPayment>(&text)?.status())).transpose());
-        self.0.database.answer(status)
+        let standing =
+            found.and_then(|text| text.map(|text| Ok(from_json::<SandboxPayment>(&text)?.standing())).transpose());
+        self.0.database.answer(standing)
     }
 }
 

@@ -1,8 +1,9 @@
-//! The payment provider. Authorise, then confirm the seats, then capture; what can't be confirmed is voided.
+//! The payment provider. Authorise, then confirm the seats, then capture; what can't be confirmed is voided, and what
+//! was captured is refunded, whole or in parts.
 //!
-//! Contract (suite: [`contract`]): every verb is idempotent by booking id. A transaction pays for one booking. The
-//! amount and the currency are what the provider says, never what the client says. An error means that the outcome is
-//! unknown: repeat, or void.
+//! Contract (suite: [`contract`]): every verb is idempotent by booking id, a refund by its number beside that. A
+//! transaction pays for one booking. The amount and the currency are what the provider says, never what the client
+//! says. Refunds never add up to more than was captured. An error means that the outcome is unknown: repeat, or void.
 
 use async_trait::async_trait;
 
@@ -27,6 +28,39 @@ pub enum Authorisation {
     AmountMismatch(Money),
 }
 
+/// Money to give back that was captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// Of which booking.
+    pub booking: BookingId,
+    /// From its payment.
+    pub transaction: TransactionId,
+    /// Which of the booking's refunds: with the same number it is the same refund, however often it is asked for.
+    pub number: u32,
+    /// How much; more than nothing.
+    pub amount: Money,
+}
+
+/// What the provider says of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refunded {
+    /// The money is on its way back, now or since an earlier try.
+    Done,
+    /// It can't be given back this way, however often one asks; a person has to see to it. The provider's reason.
+    Refused(String),
+}
+
+/// A payment as it stands at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentStanding {
+    /// How far it got.
+    pub status: PaymentStatus,
+    /// What was captured, or what would be.
+    pub amount: Money,
+    /// How much of it was refunded, in minor units.
+    pub refunded: i64,
+}
+
 /// A provider.
 #[async_trait]
 pub trait Payments: Send + Sync {
@@ -44,8 +78,11 @@ pub trait Payments: Send + Sync {
     /// Gives back what was set aside and not taken.
     async fn void(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()>;
 
+    /// Gives back some of what was taken, or all.
+    async fn refund(&self, refund: &Refund) -> PortResult<Refunded>;
+
     /// What stands at the provider for `transaction`.
-    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>>;
+    async fn standing(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>>;
 }
 
 /// How a payment of the sandbox goes.
@@ -59,6 +96,10 @@ pub enum SandboxOutcome {
     Decline,
     /// Never answers in time.
     Timeout,
+    /// Never answers in time when asked, and is authorised all the same.
+    TimeoutAuthorised,
+    /// Authorised when asked; what was taken can't be refunded.
+    RefuseRefund,
 }
 
 /// The provider for trying things out: payments are made by whoever asks, and end as asked.

@@ -24,7 +24,7 @@ use booking_core::{
         holds::Holds,
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
         log::{Entry, Lane, Log, Topic},
-        payments::{Authorisation, PaymentStatus, Payments},
+        payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
     },
     seats::SeatSet,
     time::Timestamp,
@@ -195,5 +195,6 @@ faulty! { Payments of Payments {
     fn authorise(booking: &BookingId, transaction: &TransactionId, due: Money) -> Authorisation;
     fn capture(booking: &BookingId, transaction: &TransactionId) -> ();
     fn void(booking: &BookingId, transaction: &TransactionId) -> ();
-    fn status(transaction: &TransactionId) -> Option<PaymentStatus>;
+    fn refund(refund: &Refund) -> Refunded;
+    fn standing(transaction: &TransactionId) -> Option<PaymentStanding>;
 } }

@@ -87,7 +87,8 @@ pub async fn money_has_its_booking(world: &World, bookings: &[BookingId], paymen
         let Some(booking) = world.ledger.booking(id).await.expect("a look") else { continue };
         if booking.state == BookingState::Confirmed {
             let transaction = booking.transaction.expect("a confirmed booking was paid");
-            let status = world.payments.status(&transaction).await.expect("a status");
+            let status =
+                world.payments.standing(&transaction).await.expect("an answer").map(|standing| standing.status);
             assert_eq!(status, Some(PaymentStatus::Captured), "{id} is confirmed and paid");
             let acts = world.ledger.payment_acts(id).await.expect("acts");
             let taken = acts.iter().filter(|act| act.step == PaymentStep::Captured).count();
@@ -96,7 +97,7 @@ pub async fn money_has_its_booking(world: &World, bookings: &[BookingId], paymen
         }
     }
     for transaction in payments {
-        match world.payments.status(transaction).await.expect("a status") {
+        match world.payments.standing(transaction).await.expect("an answer").map(|standing| standing.status) {
             Some(PaymentStatus::Captured) => {
                 assert!(paid.contains_key(transaction), "invariant 9: {transaction} was taken for nothing");
             }

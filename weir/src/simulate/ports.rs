@@ -25,7 +25,7 @@ use booking_core::{
         holds::{Grant, Holds, SeatClaim, Settle, Want},
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
         log::{Entry, Lane, Log, Topic},
-        payments::{Authorisation, PaymentStatus, Payments},
+        payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
     },
     seats::SeatSet,
     time::Timestamp,
@@ -368,7 +368,11 @@ impl Payments for Ports {
         self.call("payments", self.stores.payments.void(booking, transaction)).await
     }
 
-    async fn status(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStatus>> {
-        self.call("payments", self.stores.payments.status(transaction)).await
+    async fn refund(&self, refund: &Refund) -> PortResult<Refunded> {
+        self.call("payments", self.stores.payments.refund(refund)).await
+    }
+
+    async fn standing(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>> {
+        self.call("payments", self.stores.payments.standing(transaction)).await
     }
 }

@@ -144,7 +144,7 @@ impl Books {
         let Some(venue) = answer(stores.catalog.venue(&event.venue_id)) else { return };
         let mut broken = None;
         for (transaction, id) in &self.payments {
-            let status = answer(stores.payments.status(transaction));
+            let status = answer(stores.payments.standing(transaction)).map(|standing| standing.status);
             let acts = answer(stores.ledger.payment_acts(id));
             // Not by the last of them: a finaliser that wakes late may note what it saw after the end.
             let steps: Vec<_> = acts.iter().filter(|act| act.transaction == *transaction).map(|act| act.step).collect();
@@ -185,7 +185,8 @@ impl Books {
 
 /// Whether this payment has come to its end; an error where it is not accounted for.
 fn account(stores: &Stores, transaction: &TransactionId, id: &BookingId) -> Result<bool, String> {
-    let Some(status) = answer(stores.payments.status(transaction)) else { return Ok(false) };
+    let Some(standing) = answer(stores.payments.standing(transaction)) else { return Ok(false) };
+    let status = standing.status;
     if matches!(status, PaymentStatus::Created | PaymentStatus::Declined) {
         return Ok(false);
     }
