@@ -14,7 +14,8 @@ mod judge;
 mod life;
 
 pub use judge::{
-    SeatsFor, Standings, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, settles_earlier,
+    SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, refund_due,
+    settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
 
@@ -48,11 +49,14 @@ pub struct Booking {
     pub user_id: UserId,
     /// Under which admission.
     pub session: SessionId,
-    /// Its seats, in the order asked.
+    /// Its seats, in the order asked; without those in `cancelled_seats`. Of a cancelled booking: the last it had.
     pub seats: Vec<SeatIndex>,
+    /// Seats that its owner cancelled while keeping others, in the order cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled_seats: Vec<SeatIndex>,
     /// Where it stands.
     pub state: BookingState,
-    /// What it costs.
+    /// What it cost, with the seats that were cancelled since.
     pub total: Money,
     /// When the hold runs out, or ran out.
     pub expires_at: Timestamp,
@@ -64,7 +68,8 @@ pub struct Booking {
     /// What paid for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionId>,
-    /// What was given back on cancelling, in minor units.
+    /// What is given back for the seats cancelled so far, in minor units; the trail of payment acts says how far that
+    /// got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<i64>,
     /// SHA-256 of the request that made it: the same idempotency key with another request is refused.
@@ -171,11 +176,23 @@ pub enum Released {
     Unknown,
 }
 
+/// Booked seats given up, against some of their price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelSeats {
+    /// Which booking.
+    pub booking: BookingId,
+    /// Whose it must be.
+    pub user: UserId,
+    /// Which seats, and what is given back for each, in minor units. Those that the booking does not have (any more)
+    /// don't count.
+    pub seats: Vec<(SeatIndex, i64)>,
+}
+
 /// What became of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Cancelled {
-    /// Cancelled, now or earlier.
+    /// None of those seats is its own any more, since now or earlier; with the last of them it is cancelled itself.
     Cancelled(Booking),
     /// It never was confirmed.
     NotConfirmed(Booking),
@@ -240,12 +257,25 @@ pub enum PaymentStep {
     VoidDue,
     /// It was given back.
     Voided,
+    /// Some of what was taken is to be given back, because seats were cancelled.
+    RefundDue,
+    /// It was given back.
+    Refunded,
+    /// It could not be taken or given back, and a person has to see to it.
+    Stuck,
+    /// A person saw to it, outside.
+    Resolved,
 }
 
 impl PaymentStep {
+    /// Whether there is something to do about the money from it on.
+    pub fn is_begin(self) -> bool {
+        matches!(self, Self::Asked | Self::RefundDue)
+    }
+
     /// Whether nothing is left to do about the money after it.
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Declined | Self::Captured | Self::Voided)
+        matches!(self, Self::Declined | Self::Captured | Self::Voided | Self::Refunded | Self::Resolved)
     }
 }
 
@@ -257,12 +287,25 @@ pub struct PaymentAct {
     pub booking: BookingId,
     /// From which payment.
     pub transaction: TransactionId,
+    /// Of which of the booking's refunds: how many of its seats were cancelled with it. 0: of the payment itself.
+    #[serde(default)]
+    pub refund: u32,
     /// What was done.
     pub step: PaymentStep,
     /// How much.
     pub amount: Money,
+    /// Why it is stuck, or how it was resolved and by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+impl PaymentAct {
+    /// Whether `other` is about the same money.
+    pub fn is_of_one_with(&self, other: &Self) -> bool {
+        (&self.booking, &self.transaction, self.refund) == (&other.booking, &other.transaction, other.refund)
+    }
 }
 
 /// One row of an event's audit trail.
@@ -294,7 +337,8 @@ pub struct AuditEntry {
 pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
-    /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`.
+    /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
+    /// `booking.reduced` where some of its seats were cancelled.
     pub kind: String,
     /// The booking as it is after it.
     pub booking: Booking,

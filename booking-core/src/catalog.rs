@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{EventId, VenueId},
     money::{Currency, MAX_AMOUNT_MINOR, Money},
+    refund::RefundPolicy,
     seats::{SeatIndex, SeatMap},
     time::Timestamp,
 };
@@ -93,6 +94,9 @@ pub struct Event {
     pub currency: Currency,
     /// The price of a seat in each category of the seat map, in minor units.
     pub prices: BTreeMap<String, i64>,
+    /// What is given back for a cancelled seat.
+    #[serde(default)]
+    pub refund_policy: RefundPolicy,
 }
 
 /// Why an event is refused.
@@ -175,6 +179,16 @@ impl Event {
             (0..=MAX_AMOUNT_MINOR).contains(&sum).then_some(sum)
         })?;
         Some(Money { amount, currency: self.currency })
+    }
+
+    /// What each of `seats` gives back where it is cancelled at `now`, in minor units: its share of its price, rounded
+    /// down, so that seats cancelled one by one give back as much as all at once.
+    pub fn refunds(&self, map: &SeatMap, seats: &[SeatIndex], now: Timestamp) -> Vec<(SeatIndex, i64)> {
+        let refund = |seat: &SeatIndex| {
+            let price = self.price(map, *seat).map_or(0, |price| price.amount);
+            (*seat, self.refund_policy.refund(price, self.starts_at, now))
+        };
+        seats.iter().map(refund).collect()
     }
 }
 

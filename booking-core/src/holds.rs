@@ -42,6 +42,8 @@ pub enum Settle {
     Booked(BookingId),
     /// Its seats are free.
     Freed(BookingId),
+    /// Of its seats only these are still its own; the others are free.
+    Kept(BookingId, Vec<SeatIndex>),
 }
 
 /// One claim as the ledger has it.

@@ -79,6 +79,31 @@ pub enum BookingAct {
         /// What the client believes it costs, in minor units.
         amount: i64,
     },
+    /// Give up seats that are booked.
+    #[serde(rename_all = "camelCase")]
+    Cancel {
+        /// Which; none: all of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        seats: Vec<SeatId>,
+        /// What the client believes is given back for them, in minor units; `None`: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund: Option<i64>,
+    },
+    /// See to a payment or refund that is stuck.
+    #[serde(rename_all = "camelCase")]
+    SeeTo {
+        /// The payment.
+        transaction: TransactionId,
+        /// Of which of the booking's refunds; 0: of the payment itself.
+        refund: u32,
+        /// How it was resolved outside; `None`: ask the provider once more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolved: Option<String>,
+        /// The operator key's name.
+        actor: String,
+        /// The command's id, for the audit trail.
+        command: String,
+    },
 }
 
 /// Which seats.
@@ -261,6 +286,24 @@ pub enum Refusal {
     /// The booking is not in a state that allows it.
     #[error("the booking is no longer reserved")]
     NotReserved,
+    /// The booking is not in a state that allows it.
+    #[error("the booking is not confirmed")]
+    NotConfirmed,
+    /// The client was told another amount.
+    #[error("{refund} in minor units would be given back now; nothing was cancelled")]
+    RefundChanged {
+        /// What it is now.
+        refund: i64,
+    },
+    /// Nothing is stuck about this payment or refund.
+    #[error("nothing is stuck there")]
+    NotStuck,
+    /// The provider refuses still.
+    #[error("it is still stuck: {why}")]
+    StillStuck {
+        /// In the provider's words.
+        why: String,
+    },
     /// The id is taken by something else.
     #[error("the id is taken by something else")]
     Conflict,

@@ -82,6 +82,10 @@ problems! {
     event_over: CONFLICT, "event-over", "The event is over";
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
+    not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";
+    refund_changed: CONFLICT, "refund-changed", "Another amount would be given back";
+    not_stuck: CONFLICT, "not-stuck", "Nothing is stuck there";
+    still_stuck: CONFLICT, "still-stuck", "The payment is still stuck";
     request_in_progress: CONFLICT, "request-in-progress", "The same request is still running";
     conflict: CONFLICT, "conflict", "This is taken by something else";
     version_mismatch: PRECONDITION_FAILED, "version-mismatch", "It has changed since";

@@ -1,5 +1,5 @@
-//! The finaliser: turns a hold and a payment into a booking. Authorise, then confirm the seats, then capture; what
-//! can't be confirmed is given back.
+//! The finaliser: turns a hold and a payment into a booking, and cancels bookings. Authorise, then confirm the seats, then
+//! capture; what can't be confirmed is given back, and what is cancelled is refunded.
 //!
 //! Before the provider is asked, `asked` is written to the trail of payment acts, and what ends it afterwards. So a
 //! crash at any point leaves either nothing, or a payment without an end: [`Finaliser::step`] looks for those now and
@@ -11,7 +11,7 @@
 //! noted as done up to the first that is not.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -39,16 +39,22 @@ use crate::{
     settings::millis,
 };
 
+mod cancel;
 mod confirm;
 mod finish;
 mod money;
+mod see_to;
 mod settle;
 mod verdict;
 
+use cancel::Untold;
+use see_to::Decision;
 use verdict::{Payment, Verdict};
 
 /// The consumer group on `weir.bookings`.
 const GROUP: &str = "finaliser";
+/// The most that is kept for a hold table that can't be told.
+const MAX_UNTOLD: usize = 10_000;
 
 /// The finaliser of one lane of `weir.bookings`.
 pub struct Finaliser {
@@ -68,6 +74,9 @@ pub struct Finaliser {
     /// Whether a batch is being confirmed: an event's bookings are, one batch after the other.
     is_confirming: bool,
     settled_at: Option<Timestamp>,
+    retries: settle::Retries,
+    /// What the hold table is still to be told.
+    untold: VecDeque<Untold>,
 }
 
 /// What is being done, all of it at once.
@@ -78,6 +87,7 @@ enum Work {
     Judged(Box<Judged>),
     Confirmed(Vec<Judged>, Vec<SeatChanges>),
     Finished(PortResult<Vec<Finished>>),
+    Cancelled(PortResult<Option<Untold>>, Finished),
 }
 
 /// A confirmation and what is to be done about it.
@@ -111,6 +121,8 @@ impl Finaliser {
             judged: Vec::new(),
             is_confirming: false,
             settled_at: None,
+            retries: settle::Retries::default(),
+            untold: VecDeque::new(),
         }
     }
 
@@ -186,15 +198,24 @@ impl Finaliser {
                 self.working.push(finish.map(Work::Finished).boxed());
                 Ok(0)
             }
-            Work::Finished(finished) => {
-                let finished = finished?;
-                for Finished { offset, booking } in &finished {
-                    self.unfinished.remove(offset);
-                    self.busy.remove(booking);
+            Work::Finished(finished) => Ok(self.finished(finished?)),
+            Work::Cancelled(untold, finished) => {
+                self.untold.extend(untold?);
+                if self.untold.len() > MAX_UNTOLD {
+                    // A rebuild of the table mends it.
+                    tracing::error!(dropped = ?self.untold.pop_front(), "too much that the hold table did not hear");
                 }
-                Ok(finished.len())
+                Ok(self.finished(vec![finished]))
             }
         }
+    }
+
+    fn finished(&mut self, finished: Vec<Finished>) -> usize {
+        for Finished { offset, booking } in &finished {
+            self.unfinished.remove(offset);
+            self.busy.remove(booking);
+        }
+        finished.len()
     }
 
     /// Takes what came in and begins it, as far as there is room. Where nothing came, waits up to `patience` for it, or
@@ -243,7 +264,9 @@ impl Finaliser {
     /// False: its booking is being worked on; its turn comes after that.
     fn begin_entry(&mut self, entry: &Entry, now: Timestamp) -> bool {
         let Some(command) = message_of::<BookingCommand>(&Topic::Bookings, entry, &self.gauges) else { return true };
-        let BookingAct::Confirm { transaction, amount } = &command.act else { return true };
+        if matches!(command.act, BookingAct::Hold { .. } | BookingAct::Release) {
+            return true;
+        }
         if command.deadline <= now {
             self.gauges.discarded_total.add(1);
             return true;
@@ -252,15 +275,8 @@ impl Finaliser {
             return false;
         }
         self.unfinished.insert(entry.offset);
-        let (parts, offset) = (self.parts.clone(), entry.offset);
-        let payment = Payment { transaction: transaction.clone(), amount: *amount };
-        self.working.push(
-            async move {
-                let verdict = verdict::judge(&parts, &command, &payment, now).await;
-                Work::Judged(Box::new(Judged { offset, command, payment, verdict }))
-            }
-            .boxed(),
-        );
+        let (parts, gauges, offset) = (self.parts.clone(), Arc::clone(&self.gauges), entry.offset);
+        self.working.push(async move { work(&parts, &gauges, offset, command, now).await }.boxed());
         true
     }
 
@@ -269,7 +285,15 @@ impl Finaliser {
         if self.settled_at.is_some_and(|at| (0..every).contains(&now.millis_since(at))) {
             return 0;
         }
-        match settle::settle(&self.parts, &self.gauges, &self.settings, self.lane, &self.busy, now).await {
+        while let Some(untold) = self.untold.front() {
+            if cancel::tell(&self.parts, untold).await.is_err() {
+                break;
+            }
+            self.untold.pop_front();
+        }
+        match settle::settle(&self.parts, &self.gauges, &self.settings, self.lane, &self.busy, &mut self.retries, now)
+            .await
+        {
             Ok(settled) => {
                 self.settled_at = Some(now);
                 settled
@@ -280,4 +304,31 @@ impl Finaliser {
             }
         }
     }
+}
+
+/// Begins what a command asks for; a confirmation goes on in a batch.
+async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingCommand, now: Timestamp) -> Work {
+    let done = match &command.act {
+        BookingAct::Confirm { transaction, amount } => {
+            let payment = Payment { transaction: transaction.clone(), amount: *amount };
+            let verdict = verdict::judge(parts, &command, &payment, now).await;
+            return Work::Judged(Box::new(Judged { offset, command, payment, verdict }));
+        }
+        BookingAct::Cancel { seats, refund } => {
+            let untold = cancel::cancel(parts, gauges, &command, seats, *refund, now).await;
+            return Work::Cancelled(untold, Finished { offset, booking: command.booking });
+        }
+        BookingAct::SeeTo { transaction, refund, resolved, actor, command: id } => {
+            let decision = Decision {
+                transaction: transaction.clone(),
+                refund: *refund,
+                resolved: resolved.clone(),
+                actor: actor.clone(),
+                command: id.clone(),
+            };
+            see_to::see_to(parts, &command, &decision, now).await
+        }
+        BookingAct::Hold { .. } | BookingAct::Release => Ok(()),
+    };
+    Work::Finished(done.map(|()| vec![Finished { offset, booking: command.booking }]))
 }

@@ -90,6 +90,14 @@ gauges! {
     voided_total,
     /// Acts at the payment provider or at the desk that failed and are to be settled later.
     unsettled_total,
+    /// Bookings of which seats were cancelled.
+    cancelled_total,
+    /// Refunds made.
+    refunded_total,
+    /// Payments and refunds that got stuck: `weir payments stuck` shows those that still are.
+    stuck_total,
+    /// Payments and refunds that a person has to see to now, up to 1,000.
+    stuck,
     /// Holds marked as expired.
     expired_total,
     /// Outbox rows published.

@@ -168,7 +168,7 @@ impl Pool {
         let mut commands = Vec::with_capacity(entries.len());
         for entry in &entries {
             let Some(command) = message_of::<BookingCommand>(&Topic::Bookings, entry, &self.gauges) else { continue };
-            if matches!(command.act, BookingAct::Confirm { .. }) {
+            if !matches!(command.act, BookingAct::Hold { .. } | BookingAct::Release) {
                 continue;
             }
             if command.deadline <= now {
@@ -267,7 +267,7 @@ fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
                     _ => runs.push(Run::Releases(vec![(reply_to, event, release)])),
                 }
             }
-            BookingAct::Confirm { .. } => {}
+            BookingAct::Confirm { .. } | BookingAct::Cancel { .. } | BookingAct::SeeTo { .. } => {}
         }
     }
     runs

@@ -25,12 +25,12 @@ pub struct Settings {
 
     /// Hold and release commands taken from one lane at once, 1 to 4,096. Default 512.
     pub hold_batch: usize,
-    /// Hold and release commands being worked on at once, over all lanes, 1 to 65,536. Default 1,024.
+    /// Hold and release commands being worked on at once, over all lanes, 1 to 65,536. Default 4,096.
     pub holds_in_flight: usize,
     /// Hold and release commands a second, over all lanes, 1 to 1,000,000. Default 10,000.
     pub holds_per_second: u32,
 
-    /// Confirmations of one lane being worked on at once, 1 to 1,024. Default 256.
+    /// Confirmations of one lane being worked on at once, 1 to 4,096. Default 1,024.
     pub confirms_in_flight: usize,
     /// How long the payment provider may take to answer, 100 to 120,000 ms; after that the outcome is unknown. Default
     /// 10,000.
@@ -40,6 +40,9 @@ pub struct Settings {
     pub settle_after_ms: u64,
     /// How often payments without an end are looked for, 100 to 600,000 ms. Default 10,000.
     pub settle_every_ms: u64,
+    /// How old a payment or refund must be that still can't be settled to be left to a person, 1,000 to 604,800,000 ms.
+    /// Default 3,600,000.
+    pub stuck_after_ms: u64,
 
     /// How often holds that ran out are marked, 10 to 60,000 ms. Default 500.
     pub expire_every_ms: u64,
@@ -71,6 +74,7 @@ impl Default for Settings {
             payment_timeout_ms: 10_000,
             settle_after_ms: 60_000,
             settle_every_ms: 10_000,
+            stuck_after_ms: 3_600_000,
             expire_every_ms: 500,
             expire_batch: 512,
             outbox_every_ms: 200,
@@ -122,6 +126,7 @@ impl Settings {
             ("payment_timeout_ms", self.payment_timeout_ms, 100, 120_000),
             ("settle_after_ms", self.settle_after_ms, 1_000, 3_600_000),
             ("settle_every_ms", self.settle_every_ms, 100, 600_000),
+            ("stuck_after_ms", self.stuck_after_ms, 1_000, 604_800_000),
             ("expire_every_ms", self.expire_every_ms, 10, 60_000),
             ("expire_batch", self.expire_batch as u64, 1, 4_096),
             ("outbox_every_ms", self.outbox_every_ms, 10, 60_000),

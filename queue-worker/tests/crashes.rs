@@ -21,8 +21,8 @@ use support::{
     invariants, policy, seats, settings, transaction,
 };
 
-/// A sale in small: steered, with a collision, a best choice, a release, a decline, an expiry, a late payment, and a
-/// payment that never answers. What gets no answer is asked again, as people do.
+/// A sale in small: steered, with a collision, a best choice, a release, a decline, an expiry, a late payment, a payment
+/// that never answers, and a booking cancelled in part and then whole. What gets no answer is asked again, as people do.
 async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: bool) {
     let world = World::new(2, 4).await;
     let mut crew = Crew::with_faults(&world, settings(), Some((part, faults))).await;
@@ -75,6 +75,13 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     let act = BookingAct::Confirm { transaction: transaction(3), amount: 2_000 };
     let question = world.send(3, &booking(3, "a"), act.clone()).await;
     ask_until_answered(&world, &mut crew, vec![(3, act, question)]).await;
+    let mut asked = Vec::new();
+    for seats in [vec!["1-2".parse().unwrap()], Vec::new()] {
+        let act = BookingAct::Cancel { seats, refund: None };
+        let question = world.send(1, &booking(1, "a"), act.clone()).await;
+        asked.push((1, act, question));
+    }
+    ask_until_answered(&world, &mut crew, asked).await;
     crew.turn_until(&world, 100_000, 10_000).await;
 
     let case = format!("{part:?}, restarts {}", crew.restarts);
@@ -93,7 +100,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     let done: Vec<_> = trail.iter().map(|entry| entry.command.as_str()).collect();
     assert_eq!(done, ["c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
-    assert_eq!(first.state, BookingState::Confirmed, "{case}");
+    assert_eq!((first.state, first.refund), (BookingState::Cancelled, Some(1_000)), "{case}");
     let bookings: Vec<BookingId> = (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
     let payments: Vec<TransactionId> = (1..=5).map(transaction).collect();
     invariants::seats_have_one_owner(&world).await;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -84,14 +84,8 @@ impl Ledger for MemoryLedger {
         Ok(self.apply(|books, touched| books.expire(now, max, touched)))
     }
 
-    async fn cancel(
-        &self,
-        booking: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-    ) -> PortResult<Applied<Cancelled>> {
-        Ok(self.apply(|books, touched| vec![books.cancel(booking, user, refund, now, touched)]))
+    async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.cancel(ask, now, touched)).collect()))
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
@@ -105,6 +99,10 @@ impl Ledger for MemoryLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         Ok(locked(&self.0).unsettled_payments(until, max))
+    }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        Ok(locked(&self.0).stuck_payments(max))
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

@@ -14,8 +14,8 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -148,15 +148,9 @@ impl Ledger for PostgresLedger {
         .map(|applied| Applied { answers: applied.answers.into_iter().flatten().collect(), seats: applied.seats })
     }
 
-    async fn cancel(
-        &self,
-        booking: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-    ) -> PortResult<Applied<Cancelled>> {
-        self.write(Needs::of_bookings([booking]), |books| {
-            books.apply([booking], now, |books, id, touched| Some(books.cancel(id, user, refund, now, touched)))
+    async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
+        self.write(Needs::of_bookings(batch.iter().map(|ask| &ask.booking)), |books| {
+            books.apply(batch, now, |books, ask, touched| Some(books.cancel(ask, now, touched)))
         })
         .await
     }
@@ -171,6 +165,10 @@ impl Ledger for PostgresLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         ask!(&self.database, PORT, connection => trails::unsettled_payments(connection, until, max))
+    }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        ask!(&self.database, PORT, connection => trails::stuck_payments(connection, max))
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

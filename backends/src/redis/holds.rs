@@ -120,6 +120,7 @@ impl Holds for RedisHolds {
             .map(|settle| match settle {
                 Settle::Booked(booking) => SETTLE.on(&keys).arg(booking.as_str()).arg("B"),
                 Settle::Freed(booking) => SETTLE.on(&keys).arg(booking.as_str()).arg("F"),
+                Settle::Kept(booking, kept) => SETTLE.on(&keys).arg(booking.as_str()).arg("K").arg(rising(kept)),
             })
             .collect();
         run_all::<()>(&calls, &mut self.0.home(event)).await.map_err(failed)?;

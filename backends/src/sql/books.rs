@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use booking_core::{
     booking::{
-        Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, Release, Released,
-        SeatChanges, SeatsFor, Standings, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release,
-        outbox_kind, seat_status, settles_earlier,
+        Booking, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, SeatChanges, SeatsFor, Standings, given_up, judge_cancel, judge_claim,
+        judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due, seat_status, settles_earlier,
     },
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     ports::ledger::Applied,
@@ -64,8 +64,12 @@ pub(crate) struct Books {
     pub(crate) due: Vec<BookingId>,
     /// Bookings made or changed, each once, in the order of their first change.
     pub(crate) changed: Vec<BookingId>,
+    /// Bookings whose seats are fewer than they were.
+    pub(crate) reduced: Vec<BookingId>,
     /// One row a change, in order; numbered when they are written.
     pub(crate) outbox: Vec<OutboxRow>,
+    /// Acts of payment that belong to the changes.
+    pub(crate) acts: Vec<PaymentAct>,
     /// The latest moment of the verbs.
     pub(crate) latest: Timestamp,
 }
@@ -146,15 +150,8 @@ impl Books {
         Some(after)
     }
 
-    pub(crate) fn cancel(
-        &mut self,
-        id: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Cancelled {
-        let (answer, after) = judge_cancel(self.booking(id), user, refund, now);
+    pub(crate) fn cancel(&mut self, ask: &CancelSeats, now: Timestamp, touched: &mut Touched) -> Cancelled {
+        let (answer, after) = judge_cancel(self.booking(&ask.booking), ask, now);
         self.change(after, now, touched);
         answer
     }
@@ -176,39 +173,48 @@ impl Books {
         let Some(kept) = self.bookings.get_mut(&after.booking_id) else {
             return;
         };
-        let was_booked = kept.booking.state == BookingState::Confirmed;
-        kept.booking = after.clone();
+        let before = std::mem::replace(&mut kept.booking, after.clone());
+        let booked = |booking: &Booking| {
+            if booking.state == BookingState::Confirmed { booking.seats.len() as u64 } else { 0 }
+        };
         let hall = self.halls.entry(after.event_id.clone()).or_default();
-        let seats = after.seats.len() as u64;
-        match (was_booked, after.state == BookingState::Confirmed) {
-            (false, true) => hall.booked += seats,
-            (true, false) => hall.booked = hall.booked.saturating_sub(seats),
-            _ => {}
-        }
+        hall.booked = (hall.booked + booked(&after)).saturating_sub(booked(&before));
         hall.changed = true;
         if !std::mem::replace(&mut kept.changed, true) {
             self.changed.push(after.booking_id.clone());
         }
+        if after.seats.len() < before.seats.len() {
+            self.reduced.push(after.booking_id.clone());
+        }
+        self.acts.extend(refund_due(&before, &after, now));
+        for seat in given_up(&before, &after) {
+            self.free(&after, seat, touched);
+        }
         self.write(after, now, touched);
+    }
+
+    /// Frees a seat, unless somebody took it over when the hold of `booking` had run out.
+    fn free(&mut self, booking: &Booking, index: SeatIndex, touched: &mut Touched) {
+        let seat = self.seats.entry((booking.event_id.clone(), index)).or_default();
+        if seat.owner.as_ref() == Some(&booking.booking_id) {
+            seat.owner = None;
+            seat.changed = true;
+            touched.0.entry(booking.event_id.clone()).or_default().insert(index, SeatStatus::Available);
+        }
     }
 
     /// Writes a booking's seats and its outbox row.
     fn write(&mut self, booking: Booking, now: Timestamp, touched: &mut Touched) {
         let status = seat_status(booking.state);
-        for index in &booking.seats {
+        // Those that stay booked stay as they are.
+        let is_new = booking.cancelled_seats.is_empty() && status != SeatStatus::Available;
+        for index in booking.seats.iter().filter(|_| is_new) {
             let seat = self.seats.entry((booking.event_id.clone(), *index)).or_default();
-            if status != SeatStatus::Available {
-                seat.owner = Some(booking.booking_id.clone());
-            } else if seat.owner.as_ref() == Some(&booking.booking_id) {
-                seat.owner = None;
-            } else {
-                // Somebody took it over when this hold had run out.
-                continue;
-            }
+            seat.owner = Some(booking.booking_id.clone());
             seat.changed = true;
             touched.0.entry(booking.event_id.clone()).or_default().insert(*index, status);
         }
-        self.outbox.push(OutboxRow { number: 0, kind: outbox_kind(booking.state).to_owned(), booking, at: now });
+        self.outbox.push(OutboxRow { number: 0, kind: outbox_kind(&booking).to_owned(), booking, at: now });
     }
 
     fn booking(&self, id: &BookingId) -> Option<&Booking> {

@@ -9,8 +9,8 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -42,7 +42,10 @@ const PORT: &str = "ledger";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x576C_6467,
-    steps: &[("ledger", include_str!("../../migrations/sqlite/ledger/0001_ledger.sql"))],
+    steps: &[
+        ("ledger", include_str!("../../migrations/sqlite/ledger/0001_ledger.sql")),
+        ("cancellation", include_str!("../../migrations/sqlite/ledger/0002_cancellation.sql")),
+    ],
 };
 
 /// The most verbs that wait to be written; one more is answered as unavailable.
@@ -131,15 +134,9 @@ impl Ledger for SqliteLedger {
         self.ask(|reply| Act::Expire { now, max, reply }).await
     }
 
-    async fn cancel(
-        &self,
-        booking: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-    ) -> PortResult<Applied<Cancelled>> {
-        let (booking, user) = (booking.clone(), user.clone());
-        self.ask(|reply| Act::Cancel { booking, user, refund, now, reply }).await
+    async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
+        let batch = batch.to_vec();
+        self.ask(|reply| Act::Cancel { batch, now, reply }).await
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
@@ -152,6 +149,10 @@ impl Ledger for SqliteLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         self.0.database.answer(read::unsettled_payments(self.readers(), until, max).await)
+    }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        self.0.database.answer(read::stuck_payments(self.readers(), max).await)
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

@@ -57,6 +57,8 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
     let act = PaymentAct {
         booking: confirm(1).booking,
         transaction: confirm(1).transaction,
+        refund: 0,
+        reason: None,
         step: PaymentStep::Captured,
         amount: euros(100),
         at: at(2),

@@ -197,6 +197,8 @@ async fn a_payment_confirms_or_is_given_back_also_when_both_come_at_once() {
         let void = PaymentAct {
             booking: ask.booking.clone(),
             transaction: ask.transaction.clone(),
+            refund: 0,
+            reason: None,
             step: PaymentStep::VoidDue,
             amount: euros(100),
             at: at(1),

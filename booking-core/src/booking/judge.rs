@@ -4,10 +4,14 @@
 //! and its seats) in one transaction. Without one there is nothing to write.
 
 use super::{
-    Booking, BookingEvent, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released,
-    Step, step,
+    Booking, BookingEvent, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+    PaymentAct, PaymentStep, Release, Released, Step, seat_status, step,
 };
-use crate::{id::UserId, seats::SeatIndex, time::Timestamp};
+use crate::{
+    money::Money,
+    seats::{SeatIndex, SeatStatus},
+    time::Timestamp,
+};
 
 /// What a ledger knows when seats are claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,6 +90,7 @@ pub fn judge_claim(claim: &ClaimSeats, standings: &Standings, now: Timestamp) ->
         user_id: claim.user.clone(),
         session: claim.session.clone(),
         seats: claim.seats.clone(),
+        cancelled_seats: Vec::new(),
         state: BookingState::Held,
         total: claim.total,
         expires_at: claim.until,
@@ -144,29 +149,58 @@ pub fn judge_expiry(booking: &Booking, now: Timestamp) -> Option<Booking> {
     ran_out.then(|| booking.turned(BookingEvent::RanOut, now).1).flatten()
 }
 
-/// What becomes of a cancellation that gives back `refund` minor units, and the booking to write.
-pub fn judge_cancel(
-    stored: Option<&Booking>,
-    user: &UserId,
-    refund: i64,
-    now: Timestamp,
-) -> (Cancelled, Option<Booking>) {
-    let Some(booking) = stored.filter(|booking| booking.user_id == *user) else {
+/// What becomes of a cancellation, and the booking to write.
+pub fn judge_cancel(stored: Option<&Booking>, ask: &CancelSeats, now: Timestamp) -> (Cancelled, Option<Booking>) {
+    let Some(booking) = stored.filter(|booking| booking.user_id == ask.user) else {
         return (Cancelled::Unknown, None);
     };
-    let (step, mut after) = booking.turned(BookingEvent::CalledOff, now);
-    if let Some(cancelled) = &mut after {
-        cancelled.refund = Some(refund);
+    let (step, cancelled) = booking.turned(BookingEvent::CalledOff, now);
+    if step == Step::No {
+        return (Cancelled::NotConfirmed(booking.clone()), None);
     }
-    let stands = after.as_ref().unwrap_or(booking).clone();
-    let answer = if step == Step::No { Cancelled::NotConfirmed(stands) } else { Cancelled::Cancelled(stands) };
-    (answer, after)
+    let is_given_up = |seat: &SeatIndex| ask.seats.iter().any(|(given_up, _)| given_up == seat);
+    let (given_up, kept): (Vec<SeatIndex>, Vec<SeatIndex>) = booking.seats.iter().partition(|seat| is_given_up(seat));
+    let Some(mut after) = cancelled.filter(|_| !given_up.is_empty()) else {
+        return (Cancelled::Cancelled(booking.clone()), None);
+    };
+    let amount_of = |seat| ask.seats.iter().find(|(given_up, _)| given_up == seat).map_or(0, |(_, amount)| *amount);
+    let paid_back = booking.refund.unwrap_or(0);
+    let refund: i64 = given_up.iter().map(amount_of).sum();
+    after.refund = Some((paid_back + refund).clamp(paid_back, booking.total.amount.max(paid_back)));
+    if !kept.is_empty() {
+        after = Booking { state: booking.state, settled_at: booking.settled_at, seats: kept, ..after };
+        after.cancelled_seats.extend(given_up);
+    }
+    (Cancelled::Cancelled(after.clone()), Some(after))
+}
+
+/// The seats that a booking which has become `after` no longer has and had before.
+pub fn given_up<'a>(before: &'a Booking, after: &'a Booking) -> impl Iterator<Item = SeatIndex> + 'a {
+    let still = seat_status(after.state) != SeatStatus::Available;
+    before.seats.iter().copied().filter(move |seat| !(still && after.seats.contains(seat)))
+}
+
+/// The act to record together with a booking that has become `after`, where that gives money back.
+pub fn refund_due(before: &Booking, after: &Booking, now: Timestamp) -> Option<PaymentAct> {
+    let amount = after.refund.unwrap_or(0) - before.refund.unwrap_or(0);
+    let cancelled =
+        after.cancelled_seats.len() + if after.state == BookingState::Cancelled { after.seats.len() } else { 0 };
+    let transaction = after.transaction.clone().filter(|_| amount > 0)?;
+    Some(PaymentAct {
+        booking: after.booking_id.clone(),
+        transaction,
+        refund: u32::try_from(cancelled).unwrap_or(u32::MAX),
+        step: PaymentStep::RefundDue,
+        amount: Money { amount, ..after.total },
+        at: now,
+        reason: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{digest::Digest, money::Money};
+    use crate::digest::Digest;
 
     /// What a row's answer must be.
     type Expected<'a> = &'a dyn Fn(&Claimed) -> bool;
@@ -208,6 +242,57 @@ mod tests {
             assert!(expected(&answer), "row {number}: {answer:?}");
             assert_eq!(booking.is_some(), held(&answer), "row {number}: written if held");
         }
+    }
+
+    fn booked(seats: u32) -> Booking {
+        let (_, held) = judge_claim(&claim(seats), &Standings::default(), Timestamp::default());
+        let transaction = Some("txn_1".parse().unwrap());
+        Booking { state: BookingState::Confirmed, settled_at: Some(Timestamp::default()), transaction, ..held.unwrap() }
+    }
+
+    fn cancel(seats: &[(u32, i64)]) -> CancelSeats {
+        CancelSeats {
+            booking: "booking_1".parse().unwrap(),
+            user: "user_1".parse().unwrap(),
+            seats: seats.iter().map(|(seat, amount)| (SeatIndex(*seat), *amount)).collect(),
+        }
+    }
+
+    #[test]
+    fn seats_are_cancelled_one_by_one_and_each_once() {
+        let now = Timestamp::from_millis(9);
+        let whole = booked(3);
+        let (answer, first) = judge_cancel(Some(&whole), &cancel(&[(1, 100), (7, 400)]), now);
+        let first = first.expect("changed");
+        assert_eq!(answer, Cancelled::Cancelled(first.clone()));
+        assert_eq!((first.state, first.settled_at), (BookingState::Confirmed, whole.settled_at));
+        assert_eq!(
+            (&first.seats[..], &first.cancelled_seats[..]),
+            (&[SeatIndex(0), SeatIndex(2)][..], &[SeatIndex(1)][..])
+        );
+        assert_eq!(first.refund, Some(100), "a seat of somebody else does not count");
+        let due = refund_due(&whole, &first, now).expect("money is due");
+        assert_eq!((due.refund, due.amount.amount, due.step), (1, 100, PaymentStep::RefundDue));
+        assert_eq!(given_up(&whole, &first).collect::<Vec<_>>(), [SeatIndex(1)]);
+
+        let again = judge_cancel(Some(&first), &cancel(&[(1, 100)]), now);
+        assert_eq!(again, (Cancelled::Cancelled(first.clone()), None));
+
+        let (_, last) = judge_cancel(Some(&first), &cancel(&[(0, 0), (1, 100), (2, 0)]), now);
+        let last = last.expect("changed");
+        assert_eq!((last.state, last.settled_at, last.refund), (BookingState::Cancelled, Some(now), Some(100)));
+        assert_eq!(refund_due(&first, &last, now), None, "nothing more is given back");
+        assert_eq!(given_up(&first, &last).count(), 2);
+        let again = judge_cancel(Some(&last), &cancel(&[(0, 500), (2, 500)]), now);
+        assert_eq!(again, (Cancelled::Cancelled(last), None));
+    }
+
+    #[test]
+    fn no_more_is_given_back_than_was_paid() {
+        let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, 400), (1, 400)]), Timestamp::default());
+        assert_eq!(after.unwrap().refund, Some(500));
+        let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, -400)]), Timestamp::default());
+        assert_eq!(after.unwrap().refund, Some(0));
     }
 
     #[test]

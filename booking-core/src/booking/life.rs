@@ -1,6 +1,9 @@
 //! A booking's life as a table that a person can read.
 
-use super::BookingState::{self, Cancelled, Confirmed, Expired, Held, Released};
+use super::{
+    Booking,
+    BookingState::{self, Cancelled, Confirmed, Expired, Held, Released},
+};
 use crate::seats::SeatStatus;
 
 /// What happens to a booking.
@@ -62,10 +65,11 @@ pub fn step(state: BookingState, event: BookingEvent) -> Step {
         .map_or(No, |(_, step)| *step)
 }
 
-/// The outbox's word for a booking that came to `state`.
-pub fn outbox_kind(state: BookingState) -> &'static str {
-    match state {
+/// The outbox's word for what `booking` has just become.
+pub fn outbox_kind(booking: &Booking) -> &'static str {
+    match booking.state {
         Held => "booking.held",
+        Confirmed if !booking.cancelled_seats.is_empty() => "booking.reduced",
         Confirmed => "booking.confirmed",
         Cancelled => "booking.cancelled",
         Expired => "booking.expired",

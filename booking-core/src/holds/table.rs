@@ -102,6 +102,20 @@ impl HoldTable {
                     self.drop_claim(position);
                 }
             }
+            Settle::Kept(booking, kept) => {
+                let Some(position) = self.positions.get(booking).copied() else { return };
+                let Some(claim) = &mut self.claims[position as usize] else { return };
+                let (kept, freed): (Vec<SeatIndex>, Vec<SeatIndex>) =
+                    claim.seats.iter().partition(|seat| kept.contains(seat));
+                if kept.is_empty() {
+                    self.drop_claim(position);
+                    return;
+                }
+                claim.seats = kept.into();
+                for seat in freed {
+                    self.seats[seat.0 as usize] = NOBODY;
+                }
+            }
         }
     }
 
@@ -197,6 +211,7 @@ mod tests {
         Hold { booking: u8, seats: Vec<u32>, for_ms: i64 },
         Booked(u8),
         Freed(u8),
+        Kept(u8, Vec<u32>),
     }
 
     fn any_act() -> impl Strategy<Value = Act> {
@@ -205,6 +220,7 @@ mod tests {
             6 => (0_u8..20, seats, 1_i64..5_000).prop_map(|(booking, seats, for_ms)| Act::Hold { booking, seats, for_ms }),
             1 => (0_u8..20).prop_map(Act::Booked),
             1 => (0_u8..20).prop_map(Act::Freed),
+            1 => (0_u8..20, prop::collection::vec(0_u32..12, 0..4)).prop_map(|(booking, seats)| Act::Kept(booking, seats)),
         ]
     }
 
@@ -249,6 +265,14 @@ mod tests {
                     Act::Freed(number) => {
                         table.settle(&Settle::Freed(booking(number)));
                         model.retain(|(who, ..)| *who != number);
+                    }
+                    Act::Kept(number, kept) => {
+                        let kept: Vec<_> = kept.into_iter().map(SeatIndex).collect();
+                        table.settle(&Settle::Kept(booking(number), kept.clone()));
+                        for (_, seats, _) in model.iter_mut().filter(|(who, ..)| *who == number) {
+                            seats.retain(|seat| kept.contains(seat));
+                        }
+                        model.retain(|(_, seats, _)| !seats.is_empty());
                     }
                 }
                 let live = model.iter().filter(|(.., until)| until.is_none_or(|until| until > now));

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use super::PortResult;
 use crate::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, SeatChanges, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, SeatChanges, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -85,32 +85,32 @@ pub trait Ledger: LedgerReader {
     /// Marks up to `max` holds whose deadline has passed as expired, so that screens learn of it.
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>>;
 
-    /// Cancels a confirmed booking; its seats are free.
-    async fn cancel(
-        &self,
-        booking: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-    ) -> PortResult<Applied<Cancelled>>;
+    /// Cancels seats of confirmed bookings; they are free. Where that gives money back, its [`PaymentStep::RefundDue`]
+    /// is recorded in the same transaction.
+    ///
+    /// [`PaymentStep::RefundDue`]: crate::booking::PaymentStep::RefundDue
+    async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>>;
 
     /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
 
-    /// Adds to the append-only trail of payment acts. The same step of the same booking and transaction twice is one
-    /// row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is
+    /// Adds to the append-only trail of payment acts. The same step of the same booking, transaction and refund twice is
+    /// one row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is
     /// not recorded: whoever is to give money back records that first, and looks whether it stands (invariant 9).
     ///
     /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()>;
 
-    /// Up to `max` payments that were asked for at or before `until` and have no end yet, oldest first: the
-    /// [`PaymentStep::Asked`] of each booking and transaction without a step that
-    /// [is an end](crate::booking::PaymentStep::is_end). What a finaliser that died, or a provider that did not
-    /// answer, left behind.
-    ///
-    /// [`PaymentStep::Asked`]: crate::booking::PaymentStep::Asked
+    /// Up to `max` payments and refunds that [began](crate::booking::PaymentStep::is_begin) at or before `until` and
+    /// have no [end](crate::booking::PaymentStep::is_end) yet, oldest first: the act that began each. What a finaliser
+    /// that died, or a provider that did not answer, left behind. Not those that are stuck.
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>>;
+
+    /// Up to `max` payments and refunds that are stuck and have no end yet, the longest stuck first: the
+    /// [`PaymentStep::Stuck`] of each.
+    ///
+    /// [`PaymentStep::Stuck`]: crate::booking::PaymentStep::Stuck
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>>;
 
     /// Adds to the event's audit trail. The same `command` twice is one row.
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()>;

@@ -13,6 +13,7 @@ use booking_core::{
     line::state::Phase,
     message::{OperatorAct, Outcome},
     money::Currency,
+    refund::RefundPolicy,
     time::Timestamp,
 };
 use http::{HeaderMap, StatusCode};
@@ -51,6 +52,11 @@ pub(crate) struct EventRequest {
     currency: Currency,
     /// The price of a seat in each category of the venue, in minor units.
     prices: BTreeMap<String, i64>,
+    /// What is given back for cancelled seats, the longest notice first: `[{"overHours": 24, "percent": 100},
+    /// {"fromHours": 12, "percent": 50}]`, which is also what holds where there is none.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    refund_policy: RefundPolicy,
 }
 
 /// An event that was added.
@@ -123,6 +129,7 @@ pub(crate) async fn create_event(
         starts_at: request.starts_at,
         currency: request.currency,
         prices: request.prices,
+        refund_policy: request.refund_policy,
     };
     let venue = app.parts.catalog.venue(&event.venue_id).await?;
     let venue = venue.ok_or_else(|| Problem::invalid_setting(format!("There is no venue {}.", event.venue_id)))?;

@@ -252,6 +252,7 @@ impl World {
             starts_at: self.now().plus_seconds(86_400),
             currency: "EUR".parse().unwrap(),
             prices: [("stalls".to_owned(), 2_500)].into(),
+            refund_policy: booking_core::refund::RefundPolicy::default(),
         };
         self.catalog.put_event(&event).await.unwrap();
     }

@@ -1,14 +1,18 @@
-//! Taking money for a booking that is confirmed, and giving back what can't be kept. Both may be repeated.
+//! Taking money for a booking that is confirmed, and giving back what can't be kept or is due for cancelled seats. All of
+//! it may be repeated.
 
 use booking_core::{
     booking::{Booking, PaymentAct, PaymentStep},
     desk::Ended,
     id::TransactionId,
-    ports::PortResult,
+    ports::{
+        PortResult,
+        payments::{Refund, Refunded},
+    },
     time::Timestamp,
 };
 
-use crate::Parts;
+use crate::{Gauges, Parts};
 
 /// Sees that the money of a confirmed booking is taken.
 pub(super) async fn see_taken(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
@@ -52,6 +56,70 @@ pub(super) async fn give_back(
     Ok(true)
 }
 
+/// Gives back whatever is due for the seats of `booking` that were cancelled.
+pub(super) async fn give_back_what_is_due(
+    parts: &Parts,
+    gauges: &Gauges,
+    booking: &Booking,
+    now: Timestamp,
+) -> PortResult<()> {
+    let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
+    let is_open = |due: &&PaymentAct| {
+        let closes = |step: PaymentStep| step.is_end() || step == PaymentStep::Stuck;
+        due.step == PaymentStep::RefundDue && !acts.iter().any(|act| act.is_of_one_with(due) && closes(act.step))
+    };
+    for due in acts.iter().filter(is_open) {
+        refund_or_note(parts, gauges, booking, due, now).await?;
+    }
+    Ok(())
+}
+
+/// Refunds what is due. Where the provider refuses, a person has to see to it.
+pub(super) async fn refund_or_note(
+    parts: &Parts,
+    gauges: &Gauges,
+    booking: &Booking,
+    due: &PaymentAct,
+    now: Timestamp,
+) -> PortResult<()> {
+    match refund(parts, booking, due, now).await? {
+        Refunded::Done => {
+            gauges.refunded_total.add(1);
+            Ok(())
+        }
+        Refunded::Refused(why) => stuck(parts, gauges, due, why, now).await,
+    }
+}
+
+/// Refunds the money of `due`; what is to be refunded is seen taken first. The act is written last, as that of taking.
+pub(super) async fn refund(parts: &Parts, booking: &Booking, due: &PaymentAct, now: Timestamp) -> PortResult<Refunded> {
+    see_taken(parts, booking, now).await?;
+    let PaymentAct { transaction, refund, amount, .. } = due.clone();
+    let asked = Refund { booking: booking.booking_id.clone(), transaction, number: refund, amount };
+    let answer = parts.payments.refund(&asked).await?;
+    if answer == Refunded::Done {
+        let done = PaymentAct { step: PaymentStep::Refunded, at: now, reason: None, ..due.clone() };
+        parts.ledger.record_payment(&done).await?;
+    }
+    Ok(answer)
+}
+
+/// Notes that a person has to see to the money of `act`, and why.
+pub(super) async fn stuck(
+    parts: &Parts,
+    gauges: &Gauges,
+    act: &PaymentAct,
+    why: String,
+    now: Timestamp,
+) -> PortResult<()> {
+    tracing::error!(booking = %act.booking, transaction = %act.transaction, refund = act.refund, why, "a payment is stuck");
+    gauges.stuck_total.add(1);
+    parts
+        .ledger
+        .record_payment(&PaymentAct { step: PaymentStep::Stuck, at: now, reason: Some(why), ..act.clone() })
+        .await
+}
+
 async fn record(
     parts: &Parts,
     booking: &Booking,
@@ -62,7 +130,9 @@ async fn record(
     let act = PaymentAct {
         booking: booking.booking_id.clone(),
         transaction: transaction.clone(),
+        refund: 0,
         step,
+        reason: None,
         amount: booking.total,
         at: now,
     };

@@ -77,7 +77,9 @@ async fn authorise(parts: &Parts, booking: Booking, payment: &Payment, now: Time
         let act = PaymentAct {
             booking: booking.booking_id.clone(),
             transaction: payment.transaction.clone(),
+            refund: 0,
             step,
+            reason: None,
             amount: booking.total,
             at: now,
         };

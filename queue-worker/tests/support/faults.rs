@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, Totals,
     },
     catalog::{Event, Venue},
     digest::Digest,
@@ -170,10 +170,11 @@ faulty! { Ledger of Ledger {
     fn confirm(batch: &[ConfirmSeats], now: Timestamp) -> Applied<Confirmed>;
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
-    fn cancel(booking: &BookingId, user: &UserId, refund: i64, now: Timestamp) -> Applied<Cancelled>;
+    fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
     fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn record_payment(act: &PaymentAct) -> ();
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
+    fn stuck_payments(max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();
     fn outbox(max: usize) -> Vec<OutboxRow>;
     fn outbox_published(number: u64) -> ();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use booking_core::{
-    booking::{BookingState, OutboxRow, PaymentStep},
+    booking::{Booking, BookingState, OutboxRow, PaymentStep},
     id::{BookingId, TransactionId},
     line::{
         Place,
@@ -42,9 +42,20 @@ pub async fn what_was_answered_is_so(world: &World) {
         let Outcome::Booking(told) = outcome else { continue };
         let stands = world.ledger.booking(&told.booking_id).await.expect("a look");
         let stands = stands.unwrap_or_else(|| panic!("invariant 3: {question} was told of {told:?}"));
-        assert_eq!(stands.seats, told.seats, "invariant 3: {question}");
-        if told.state == BookingState::Confirmed {
-            assert_eq!(stands.state, BookingState::Confirmed, "invariant 3: {question}");
+        let all = |booking: &Booking| -> BTreeSet<_> {
+            booking.seats.iter().chain(&booking.cancelled_seats).copied().collect()
+        };
+        assert_eq!(all(&stands), all(&told), "invariant 3: {question}");
+        let given_up: BTreeSet<_> = stands.cancelled_seats.iter().collect();
+        assert!(told.cancelled_seats.iter().all(|seat| given_up.contains(seat)), "{question}: given up for good");
+        match told.state {
+            // Its owner may have cancelled it since.
+            BookingState::Confirmed => {
+                let ends = [BookingState::Confirmed, BookingState::Cancelled];
+                assert!(ends.contains(&stands.state), "invariant 3: {question}");
+            }
+            BookingState::Cancelled => assert_eq!(stands.state, BookingState::Cancelled, "{question}: for good"),
+            _ => {}
         }
     }
 }
@@ -85,11 +96,11 @@ pub async fn money_has_its_booking(world: &World, bookings: &[BookingId], paymen
     let mut paid: BTreeMap<TransactionId, BookingId> = BTreeMap::new();
     for id in bookings {
         let Some(booking) = world.ledger.booking(id).await.expect("a look") else { continue };
-        if booking.state == BookingState::Confirmed {
+        if matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled) {
             let transaction = booking.transaction.expect("a confirmed booking was paid");
-            let status =
-                world.payments.standing(&transaction).await.expect("an answer").map(|standing| standing.status);
-            assert_eq!(status, Some(PaymentStatus::Captured), "{id} is confirmed and paid");
+            let standing = world.payments.standing(&transaction).await.expect("an answer").expect("a payment");
+            assert_eq!(standing.status, PaymentStatus::Captured, "{id} is confirmed and paid");
+            assert_eq!(standing.refunded, booking.refund.unwrap_or(0), "{id}: what is due was given back, and no more");
             let acts = world.ledger.payment_acts(id).await.expect("acts");
             let taken = acts.iter().filter(|act| act.step == PaymentStep::Captured).count();
             assert_eq!(taken, 1, "{acts:?}");
@@ -126,6 +137,9 @@ pub async fn the_outbox_is_published(world: &World, bookings: &[BookingId]) {
         let Some(booking) = world.ledger.booking(id).await.expect("a look") else { continue };
         let numbers = told.get(id).unwrap_or_else(|| panic!("nothing was told of {booking:?}"));
         assert!(numbers.is_sorted(), "in order: {numbers:?}");
-        assert_eq!(numbers.len(), if booking.settled_at.is_some() { 2 } else { 1 }, "{booking:?}");
+        let acts = world.ledger.payment_acts(id).await.expect("acts");
+        let cancellations = acts.iter().filter(|act| act.step == PaymentStep::RefundDue).count();
+        let changes = 1 + usize::from(booking.settled_at.is_some()) + cancellations;
+        assert_eq!(numbers.len(), changes, "{booking:?}");
     }
 }

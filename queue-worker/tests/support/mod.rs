@@ -118,6 +118,7 @@ pub fn show() -> Event {
         starts_at: at(86_400_000),
         currency: "EUR".parse().expect("a currency"),
         prices: BTreeMap::from([("stalls".to_owned(), 1_000)]),
+        refund_policy: booking_core::refund::RefundPolicy::default(),
     }
 }
 

@@ -278,6 +278,9 @@ settings! {
         settle_after_ms: u64 = "60000",
         /// How often payments without an end are looked for, 100 to 600,000 ms.
         settle_every_ms: u64 = "10000",
+        /// How old a payment or refund must be that still can't be settled to be left to a person, 1,000 to
+        /// 604,800,000 ms.
+        stuck_after_ms: u64 = "3600000",
         /// How often holds that ran out are marked, 10 to 60,000 ms.
         expire_every_ms: u64 = "500",
         /// Holds marked at once, 1 to 4,096.

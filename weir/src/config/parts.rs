@@ -21,6 +21,7 @@ impl Config {
             payment_timeout_ms: set.payment_timeout_ms,
             settle_after_ms: set.settle_after_ms,
             settle_every_ms: set.settle_every_ms,
+            stuck_after_ms: set.stuck_after_ms,
             expire_every_ms: set.expire_every_ms,
             expire_batch: set.expire_batch,
             outbox_every_ms: set.outbox_every_ms,

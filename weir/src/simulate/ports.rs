@@ -9,8 +9,8 @@ use backends::memory::{
 };
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow, PaymentAct, Release,
-        Released, Totals,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
+        PaymentAct, Release, Released, Totals,
     },
     catalog::{Event, Venue},
     digest::Digest,
@@ -280,14 +280,8 @@ impl Ledger for Ports {
         self.call("ledger", self.stores.ledger.expire(now, max)).await
     }
 
-    async fn cancel(
-        &self,
-        booking: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-    ) -> PortResult<Applied<Cancelled>> {
-        self.call("ledger", self.stores.ledger.cancel(booking, user, refund, now)).await
+    async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
+        self.call("ledger", self.stores.ledger.cancel(batch, now)).await
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
@@ -301,6 +295,10 @@ impl Ledger for Ports {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         self.call("ledger", self.stores.ledger.unsettled_payments(until, max)).await
+    }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        self.call("ledger", self.stores.ledger.stuck_payments(max)).await
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

@@ -100,6 +100,7 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         starts_at,
         currency: "EUR".parse().expect("a currency"),
         prices,
+        refund_policy: booking_core::refund::RefundPolicy::default(),
     };
     (venue, event)
 }

@@ -25,6 +25,7 @@ pub(super) fn settings() -> Settings {
         confirms_in_flight: 8,
         settle_after_ms: 2_000,
         settle_every_ms: 700,
+        stuck_after_ms: 3_600_000,
         ..Settings::default()
     }
 }

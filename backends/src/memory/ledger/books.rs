@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, judge_cancel,
-        judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, seat_status, settles_earlier,
+        AuditEntry, Booking, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, given_up,
+        judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due, seat_status,
+        settles_earlier,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -58,17 +59,28 @@ impl Books {
     }
 
     pub(super) fn unsettled_payments(&self, until: Timestamp, max: usize) -> Vec<PaymentAct> {
-        let mut asked: Vec<&PaymentAct> = self
-            .payments
-            .values()
-            .flat_map(|acts| {
-                let ended =
-                    |of: &PaymentAct| acts.iter().any(|act| act.transaction == of.transaction && act.step.is_end());
-                acts.iter().filter(move |act| act.step == PaymentStep::Asked && act.at <= until && !ended(act))
-            })
-            .collect();
-        asked.sort_by_key(|act| (act.at, &act.booking, &act.transaction));
-        asked.into_iter().take(max).cloned().collect()
+        let open = |step: PaymentStep| step.is_end() || step == PaymentStep::Stuck;
+        self.payments_without(open, |act| act.step.is_begin() && act.at <= until, max)
+    }
+
+    pub(super) fn stuck_payments(&self, max: usize) -> Vec<PaymentAct> {
+        self.payments_without(PaymentStep::is_end, |act| act.step == PaymentStep::Stuck, max)
+    }
+
+    /// The acts that are `wanted`, where none of the acts about the same money is a step that `ends` it; oldest first.
+    fn payments_without(
+        &self,
+        ends: impl Fn(PaymentStep) -> bool,
+        wanted: impl Fn(&PaymentAct) -> bool,
+        max: usize,
+    ) -> Vec<PaymentAct> {
+        let mut found = Vec::new();
+        for acts in self.payments.values() {
+            let is_open = |of: &PaymentAct| !acts.iter().any(|act| act.is_of_one_with(of) && ends(act.step));
+            found.extend(acts.iter().filter(|act| wanted(act) && is_open(act)));
+        }
+        found.sort_by_key(|act| (act.at, &act.booking, &act.transaction, act.refund));
+        found.into_iter().take(max).cloned().collect()
     }
 
     pub(super) fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking> {
@@ -167,17 +179,10 @@ impl Books {
         after.into_iter().map(|(booking, _)| booking).collect()
     }
 
-    pub(super) fn cancel(
-        &mut self,
-        id: &BookingId,
-        user: &UserId,
-        refund: i64,
-        now: Timestamp,
-        touched: &mut Touched,
-    ) -> Cancelled {
-        let row = self.rows.get(id);
+    pub(super) fn cancel(&mut self, ask: &CancelSeats, now: Timestamp, touched: &mut Touched) -> Cancelled {
+        let row = self.rows.get(&ask.booking);
         let max_seats = row.map_or(0, |row| row.max_seats);
-        let (answer, after) = judge_cancel(row.map(|row| &row.booking), user, refund, now);
+        let (answer, after) = judge_cancel(row.map(|row| &row.booking), ask, now);
         self.write_if(after, max_seats, now, touched);
         answer
     }
@@ -203,15 +208,21 @@ impl Books {
         let id = &booking.booking_id;
         let status = seat_status(booking.state);
         let hall = self.halls.entry(booking.event_id.clone()).or_default();
-        for seat in &booking.seats {
-            if status != SeatStatus::Available {
-                hall.seats.insert(*seat, id.clone());
-            } else if hall.seats.get(seat) == Some(id) {
-                hall.seats.remove(seat);
-            } else {
-                // Somebody took it over when this hold had run out.
-                continue;
+        if let Some(before) = self.rows.get(id).map(|row| &row.booking) {
+            for seat in given_up(before, &booking) {
+                // Unless somebody took it over when this hold had run out.
+                if hall.seats.get(&seat) == Some(id) {
+                    hall.seats.remove(&seat);
+                    touched.0.entry(booking.event_id.clone()).or_default().insert(seat, SeatStatus::Available);
+                }
             }
+            let due = refund_due(before, &booking, now);
+            self.payments.entry(id.clone()).or_default().extend(due);
+        }
+        // Those that stay booked stay as they are.
+        let is_new = booking.cancelled_seats.is_empty() && status != SeatStatus::Available;
+        for seat in booking.seats.iter().filter(|_| is_new) {
+            hall.seats.insert(*seat, id.clone());
             touched.0.entry(booking.event_id.clone()).or_default().insert(*seat, status);
         }
         let deadline = (booking.expires_at, id.clone());
@@ -221,7 +232,7 @@ impl Books {
             self.deadlines.remove(&deadline);
         }
         self.outbox_rows += 1;
-        let kind = outbox_kind(booking.state).to_owned();
+        let kind = outbox_kind(&booking).to_owned();
         self.outbox.push_back(OutboxRow { number: self.outbox_rows, kind, booking: booking.clone(), at: now });
         self.rows.insert(id.clone(), Row { booking, max_seats });
     }
@@ -238,7 +249,7 @@ impl Books {
             booking.state == BookingState::Confirmed && booking.transaction.as_ref() == Some(&act.transaction)
         });
         let acts = self.payments.entry(act.booking.clone()).or_default();
-        let is_known = acts.iter().any(|kept| (&kept.transaction, kept.step) == (&act.transaction, act.step));
+        let is_known = acts.iter().any(|kept| kept.is_of_one_with(act) && kept.step == act.step);
         if !(is_known || pays && act.step == PaymentStep::VoidDue) {
             acts.push(act.clone());
         }

@@ -13,7 +13,8 @@ macro_rules! select_bookings {
     ($rest:literal) => {
         concat!(
             "SELECT b.booking_id, b.event_id, b.user_id, b.session, b.seats, b.state, b.amount, b.currency,
-                b.expires_at, b.created_at, b.settled_at, b.transaction_id, b.refund, b.fingerprint, b.max_seats
+                b.expires_at, b.created_at, b.settled_at, b.transaction_id, b.refund, b.fingerprint, b.max_seats,
+                b.cancelled_seats
             FROM bookings b ",
             $rest
         )
@@ -24,13 +25,14 @@ pub(super) use select_bookings;
 /// Reads a row of [`select_bookings`].
 pub(super) fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
     let fingerprint: [u8; 32] = row.try_get::<&[u8], _>(13)?.try_into().map_err(unreadable)?;
-    let seats: Vec<i64> = row.try_get(4)?;
+    let seats = |at: usize| row.try_get::<Vec<i64>, _>(at)?.into_iter().map(seat_index).collect::<Result<_, _>>();
     let booking = Booking {
         booking_id: from_text(row.try_get(0)?)?,
         event_id: from_text(row.try_get(1)?)?,
         user_id: from_text(row.try_get(2)?)?,
         session: from_text(row.try_get(3)?)?,
-        seats: seats.into_iter().map(seat_index).collect::<Result<_, _>>()?,
+        seats: seats(4)?,
+        cancelled_seats: seats(15)?,
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),

@@ -8,7 +8,7 @@ use booking_core::{
 };
 use sqlx::PgConnection;
 
-use super::write::ActId;
+use super::{trails, write::ActId};
 use crate::sql::{
     books::{Books, Seat},
     stored::{state_text, to_i64, to_json, unreadable},
@@ -24,8 +24,36 @@ pub(super) async fn is_written(connection: &mut PgConnection, act: ActId) -> Res
 
 /// Writes what changed in `books`, and the mark of `act`.
 pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
+    reduce(connection, books).await?;
     give_up(connection, books).await?;
-    write(connection, books, act).await
+    write(connection, books, act).await?;
+    if !books.acts.is_empty() {
+        trails::record_payments(connection, &books.acts).await?;
+    }
+    Ok(())
+}
+
+/// Writes which seats are left of the bookings that were reduced.
+async fn reduce(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx::Error> {
+    let mut reduced: Vec<&BookingId> = books.reduced.iter().collect();
+    reduced.sort_unstable();
+    reduced.dedup();
+    if reduced.is_empty() {
+        return Ok(());
+    }
+    let bookings = || reduced.iter().map(|id| &books.bookings[*id].booking);
+    let written = sqlx::query(
+        "UPDATE bookings b SET seats = r.seats::bigint[], cancelled_seats = r.cancelled::bigint[]
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS r (booking_id, seats, cancelled)
+         WHERE b.booking_id = r.booking_id",
+    )
+    .bind(reduced.iter().map(|id| id.as_str()).collect::<Vec<_>>())
+    .bind(bookings().map(|booking| array(&booking.seats)).collect::<Vec<_>>())
+    .bind(bookings().map(|booking| array(&booking.cancelled_seats)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?
+    .rows_affected();
+    all("bookings reduced", to_i64(written), reduced.len())
 }
 
 /// Deletes who had the seats that are free now, and those that went to somebody else after being given up.
@@ -33,7 +61,7 @@ async fn give_up(connection: &mut PgConnection, books: &Books) -> Result<(), sql
     let (mut events, mut seats, mut owners) = (Vec::new(), Vec::new(), Vec::new());
     for ((event, index), seat) in &books.seats {
         let Some(owner) = seat.stored.as_ref().filter(|_| seat.changed) else { continue };
-        if seat.owner.is_none() || gave_up(books, seat, owner) {
+        if seat.owner.is_none() || gave_up(books, *index, seat, owner) {
             events.push(event.as_str());
             seats.push(i64::from(index.0));
             owners.push(owner.as_str());
@@ -57,8 +85,9 @@ async fn give_up(connection: &mut PgConnection, books: &Books) -> Result<(), sql
 }
 
 /// Whether `owner` gave the seat up in this transaction and another booking took it.
-fn gave_up(books: &Books, seat: &Seat, owner: &BookingId) -> bool {
-    let is_free = |booking: &Booking| seat_status(booking.state) == SeatStatus::Available;
+fn gave_up(books: &Books, index: SeatIndex, seat: &Seat, owner: &BookingId) -> bool {
+    let is_free =
+        |booking: &Booking| seat_status(booking.state) == SeatStatus::Available || !booking.seats.contains(&index);
     seat.owner.as_ref() != Some(owner)
         && books.bookings.get(owner).is_some_and(|kept| kept.changed && is_free(&kept.booking))
 }

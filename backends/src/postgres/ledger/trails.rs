@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use super::read::{Read, limit};
 use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64, unreadable};
 
-/// Records acts, each of another payment.
+/// Records acts, each about other money.
 pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[PaymentAct]) -> Read<()> {
     let steps = acts.iter().map(|act| match serde_json::to_value(act.step) {
         Ok(serde_json::Value::String(step)) => Ok(step),
@@ -27,29 +27,37 @@ pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[Payme
     // what the other did (invariant 9). An end ends the payment also where it was recorded before.
     sqlx::query(
         "WITH acts AS (
-            SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bool[])
-                AS a (booking_id, transaction_id, step, amount, currency, at, is_end)
+            SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bool[],
+                    $9::bigint[], $10::text[], $11::bool[])
+                AS a (booking_id, transaction_id, step, amount, currency, at, is_end, refund, reason, is_begin)
         ), paid AS MATERIALIZED (
             SELECT booking_id, transaction_id, state FROM bookings
             WHERE booking_id = ANY ($8) ORDER BY booking_id FOR UPDATE
         ), recorded AS (
-            INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
-            SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at FROM acts a
+            INSERT INTO payment_acts (booking_id, transaction_id, refund, step, amount, currency, at, reason)
+            SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason FROM acts a
             WHERE a.step <> 'voidDue' OR NOT EXISTS (
                 SELECT 1 FROM paid p WHERE p.booking_id = a.booking_id AND p.transaction_id = a.transaction_id
                     AND p.state = 'confirmed')
-            ORDER BY a.booking_id, a.transaction_id
-            ON CONFLICT (booking_id, transaction_id, step) DO NOTHING
-            RETURNING number, booking_id, transaction_id, step, at
+            ORDER BY a.booking_id, a.transaction_id, a.refund
+            ON CONFLICT (booking_id, transaction_id, refund, step) DO NOTHING
+            RETURNING number, booking_id, transaction_id, refund, step, at
         ), begun AS (
-            INSERT INTO unsettled_payments (booking_id, transaction_id, at, number)
-            SELECT r.booking_id, r.transaction_id, r.at, r.number FROM recorded r
-            WHERE r.step = 'asked' AND NOT EXISTS (
-                SELECT 1 FROM payment_acts p WHERE p.booking_id = r.booking_id AND p.transaction_id = r.transaction_id
-                    AND p.step IN ('declined', 'captured', 'voided'))
+            INSERT INTO unsettled_payments (booking_id, transaction_id, refund, at, number)
+            SELECT r.booking_id, r.transaction_id, r.refund, r.at, r.number
+            FROM recorded r JOIN acts a USING (booking_id, transaction_id, refund)
+            WHERE a.is_begin AND NOT EXISTS (
+                SELECT 1 FROM payment_acts p
+                WHERE p.booking_id = r.booking_id AND p.transaction_id = r.transaction_id AND p.refund = r.refund
+                    AND p.step IN ('declined', 'captured', 'voided', 'refunded', 'resolved'))
+        ), stuck AS (
+            UPDATE unsettled_payments u SET stuck = r.number FROM recorded r
+            WHERE r.step = 'stuck' AND u.booking_id = r.booking_id AND u.transaction_id = r.transaction_id
+                AND u.refund = r.refund
         )
         DELETE FROM unsettled_payments u USING acts a
-        WHERE a.is_end AND u.booking_id = a.booking_id AND u.transaction_id = a.transaction_id",
+        WHERE a.is_end AND u.booking_id = a.booking_id AND u.transaction_id = a.transaction_id
+            AND u.refund = a.refund",
     )
     .bind(acts.iter().map(|act| act.booking.as_str()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.transaction.as_str()).collect::<Vec<_>>())
@@ -59,18 +67,23 @@ pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[Payme
     .bind(acts.iter().map(|act| act.at.as_millis()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.step.is_end()).collect::<Vec<_>>())
     .bind(due)
+    .bind(acts.iter().map(|act| i64::from(act.refund)).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.reason.as_deref()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.step.is_begin()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// A payment act as it is stored: booking, transaction, step, amount, currency, moment.
-type ActRow = (String, String, String, i64, String, i64);
+/// A payment act as it is stored: booking, transaction, refund, step, amount, currency, moment, reason.
+type ActRow = (String, String, i64, String, i64, String, i64, Option<String>);
 
-fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Read<PaymentAct> {
+fn payment_act((booking, transaction, refund, step, amount, currency, at, reason): ActRow) -> Read<PaymentAct> {
     Ok(PaymentAct {
         booking: from_text(&booking)?,
         transaction: from_text(&transaction)?,
+        refund: u32::try_from(refund).map_err(unreadable)?,
+        reason,
         step: serde_json::from_value(serde_json::Value::String(step)).map_err(unreadable)?,
         amount: Money { amount, currency: from_text(&currency)? },
         at: Timestamp::from_millis(at),
@@ -80,7 +93,7 @@ fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Re
 /// The acts of each of these bookings, oldest first.
 pub(super) async fn payment_acts(connection: &mut PgConnection, bookings: &[BookingId]) -> Read<Vec<Vec<PaymentAct>>> {
     let rows: Vec<ActRow> = sqlx::query_as(
-        "SELECT booking_id, transaction_id, step, amount, currency, at FROM payment_acts
+        "SELECT booking_id, transaction_id, refund, step, amount, currency, at, reason FROM payment_acts
          WHERE booking_id = ANY ($1) ORDER BY number",
     )
     .bind(bookings.iter().map(BookingId::as_str).collect::<Vec<_>>())
@@ -101,11 +114,23 @@ pub(super) async fn unsettled_payments(
     max: usize,
 ) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
-        "SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at
+        "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
          FROM unsettled_payments u JOIN payment_acts a ON a.number = u.number
-         WHERE u.at <= $1 ORDER BY u.at, u.number LIMIT $2",
+         WHERE u.at <= $1 AND u.stuck IS NULL ORDER BY u.at, u.number LIMIT $2",
     )
     .bind(until.as_millis())
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(payment_act).collect()
+}
+
+pub(super) async fn stuck_payments(connection: &mut PgConnection, max: usize) -> Read<Vec<PaymentAct>> {
+    let rows: Vec<ActRow> = sqlx::query_as(
+        "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
+         FROM unsettled_payments u JOIN payment_acts a ON a.number = u.stuck
+         WHERE u.stuck IS NOT NULL ORDER BY u.stuck LIMIT $1",
+    )
     .bind(limit(max))
     .fetch_all(connection)
     .await?;

@@ -64,13 +64,8 @@ local function set_deadline(seats, deadline)
   end)
 end
 
--- Frees all the seats of `booking`.
-local function drop(booking)
-  local list = redis.call('HGET', claims, 'b' .. booking)
-  if not list then
-    return
-  end
-  local seats = seats_in(list)
+-- Frees seats. Their claim is to lose them, too.
+local function free(seats)
   set_deadline(seats, 0)
   portions(seats, function(from, to)
     local fields = {}
@@ -79,7 +74,15 @@ local function drop(booking)
     end
     redis.call('HDEL', claims, unpack(fields))
   end)
-  redis.call('HDEL', claims, 'b' .. booking)
+end
+
+-- Frees all the seats of `booking`.
+local function drop(booking)
+  local list = redis.call('HGET', claims, 'b' .. booking)
+  if list then
+    free(seats_in(list))
+    redis.call('HDEL', claims, 'b' .. booking)
+  end
 end
 
 -- Drops whatever claim still has one of `seats`: it loses all of its own.

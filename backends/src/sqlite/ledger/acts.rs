@@ -2,10 +2,11 @@
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, Release, Released,
+        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, Release,
+        Released,
     },
     digest::Digest,
-    id::{BookingId, EventId, UserId},
+    id::EventId,
     ports::{PortError, ledger::Applied},
     time::Timestamp,
 };
@@ -26,7 +27,7 @@ pub(super) enum Act {
     Confirm { batch: Vec<ConfirmSeats>, now: Timestamp, reply: Reply<Applied<Confirmed>> },
     Release { batch: Vec<Release>, now: Timestamp, reply: Reply<Applied<Released>> },
     Expire { now: Timestamp, max: usize, reply: Reply<Applied<Booking>> },
-    Cancel { booking: BookingId, user: UserId, refund: i64, now: Timestamp, reply: Reply<Applied<Cancelled>> },
+    Cancel { batch: Vec<CancelSeats>, now: Timestamp, reply: Reply<Applied<Cancelled>> },
     Payment { act: PaymentAct, reply: Reply<()> },
     Audit { entry: AuditEntry, reply: Reply<()> },
     Published { number: u64, reply: Reply<()> },
@@ -43,6 +44,7 @@ impl queue::Act for Act {
                 Self::Claim { batch, .. } => 1 + batch.len(),
                 Self::Confirm { batch, .. } => 1 + batch.len(),
                 Self::Release { batch, .. } => 1 + batch.len(),
+                Self::Cancel { batch, .. } => 1 + batch.len(),
                 _ => 1,
             }
     }
@@ -68,9 +70,7 @@ impl Act {
                 let (latest, most) = needs.due.unwrap_or_default();
                 needs.due = Some((latest.max(*now), most.saturating_add(*max)));
             }
-            Self::Cancel { booking, .. } => {
-                needs.bookings.insert(booking.clone());
-            }
+            Self::Cancel { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
             Self::Payment { .. } | Self::Audit { .. } | Self::Published { .. } | Self::ChainEnd { .. } => {}
         }
     }
@@ -97,10 +97,8 @@ impl Act {
                 });
                 reply.set(applied);
             }
-            Self::Cancel { booking, user, refund, now, reply } => {
-                reply.set(books.apply([booking], *now, |books, booking, touched| {
-                    Some(books.cancel(booking, user, *refund, *now, touched))
-                }));
+            Self::Cancel { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.cancel(ask, *now, touched))));
             }
             Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
             Self::ChainEnd { .. } => {}
@@ -125,6 +123,7 @@ impl Group for Writer {
             act.decide(&mut books);
         }
         store::books(transaction, &books).await?;
+        trails::payments(transaction, &books.acts).await?;
         trails::record(transaction, acts).await
     }
 

@@ -127,13 +127,15 @@ pub(super) async fn audit_trail(
     rows.into_iter().map(entry).collect()
 }
 
-/// A payment act as it is stored: booking, transaction, step, amount, currency, moment.
-type ActRow = (String, String, String, i64, String, i64);
+/// A payment act as it is stored: booking, transaction, refund, step, amount, currency, moment, reason.
+type ActRow = (String, String, u32, String, i64, String, i64, Option<String>);
 
-fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Read<PaymentAct> {
+fn payment_act((booking, transaction, refund, step, amount, currency, at, reason): ActRow) -> Read<PaymentAct> {
     Ok(PaymentAct {
         booking: from_text(&booking)?,
         transaction: from_text(&transaction)?,
+        refund,
+        reason,
         step: serde_json::from_value(serde_json::Value::String(step)).map_err(unreadable)?,
         amount: Money { amount, currency: from_text(&currency)? },
         at: Timestamp::from_millis(at),
@@ -142,7 +144,7 @@ fn payment_act((booking, transaction, step, amount, currency, at): ActRow) -> Re
 
 pub(super) async fn payment_acts(readers: &SqlitePool, booking: &BookingId) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
-        "SELECT booking_id, transaction_id, step, amount, currency, at FROM payment_acts
+        "SELECT booking_id, transaction_id, refund, step, amount, currency, at, reason FROM payment_acts
          WHERE booking_id = ?1 ORDER BY number",
     )
     .bind(booking.as_str())
@@ -153,11 +155,23 @@ pub(super) async fn payment_acts(readers: &SqlitePool, booking: &BookingId) -> R
 
 pub(super) async fn unsettled_payments(readers: &SqlitePool, until: Timestamp, max: usize) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
-        "SELECT a.booking_id, a.transaction_id, a.step, a.amount, a.currency, a.at
+        "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
          FROM unsettled_payments u CROSS JOIN payment_acts a ON a.number = u.number
-         WHERE u.at <= ?1 ORDER BY u.at, u.number LIMIT ?2",
+         WHERE u.at <= ?1 AND u.stuck IS NULL ORDER BY u.at, u.number LIMIT ?2",
     )
     .bind(until.as_millis())
+    .bind(limit(max))
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter().map(payment_act).collect()
+}
+
+pub(super) async fn stuck_payments(readers: &SqlitePool, max: usize) -> Read<Vec<PaymentAct>> {
+    let rows: Vec<ActRow> = sqlx::query_as(
+        "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
+         FROM unsettled_payments u CROSS JOIN payment_acts a ON a.number = u.stuck
+         WHERE u.stuck IS NOT NULL ORDER BY u.stuck LIMIT ?1",
+    )
     .bind(limit(max))
     .fetch_all(readers)
     .await?;

@@ -16,7 +16,7 @@ macro_rules! select_bookings {
     ($rest:literal) => {
         concat!(
             "SELECT booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at,
-                settled_at, transaction_id, refund, fingerprint, max_seats
+                settled_at, transaction_id, refund, fingerprint, max_seats, cancelled_seats
             FROM bookings ",
             $rest
         )
@@ -27,14 +27,15 @@ pub(super) use select_bookings;
 /// Writes bookings given as a JSON array of [`BookingRow`].
 pub(super) const UPSERT_BOOKINGS: &str = "INSERT INTO bookings
         (booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at, settled_at,
-         transaction_id, refund, fingerprint, max_seats)
+         transaction_id, refund, fingerprint, max_seats, cancelled_seats)
     SELECT value ->> 'booking_id', value ->> 'event_id', value ->> 'user_id', value ->> 'session', value ->> 'seats',
         value ->> 'state', value ->> 'amount', value ->> 'currency', value ->> 'expires_at', value ->> 'created_at',
         value ->> 'settled_at', value ->> 'transaction_id', value ->> 'refund', unhex(value ->> 'fingerprint'),
-        value ->> 'max_seats'
+        value ->> 'max_seats', value ->> 'cancelled_seats'
     FROM json_each(?1) WHERE true
     ON CONFLICT (booking_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
-        transaction_id = excluded.transaction_id, refund = excluded.refund";
+        transaction_id = excluded.transaction_id, refund = excluded.refund, seats = excluded.seats,
+        cancelled_seats = excluded.cancelled_seats";
 
 /// A booking as [`UPSERT_BOOKINGS`] takes it.
 #[derive(Serialize)]
@@ -54,6 +55,7 @@ pub(super) struct BookingRow<'a> {
     refund: Option<i64>,
     fingerprint: Digest,
     max_seats: u32,
+    cancelled_seats: &'a [SeatIndex],
 }
 
 impl<'a> From<&'a Kept> for BookingRow<'a> {
@@ -75,6 +77,7 @@ impl<'a> From<&'a Kept> for BookingRow<'a> {
             refund: booking.refund,
             fingerprint: booking.fingerprint,
             max_seats: kept.max_seats,
+            cancelled_seats: &booking.cancelled_seats,
         }
     }
 }
@@ -88,6 +91,7 @@ pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         user_id: from_text(row.try_get(2)?)?,
         session: from_text(row.try_get(3)?)?,
         seats: from_json(row.try_get(4)?)?,
+        cancelled_seats: from_json(row.try_get(15)?)?,
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),

@@ -1,6 +1,6 @@
 //! What is beside the bookings: payment acts, the audit trail, the published outbox, the ends of seed chains.
 
-use booking_core::digest::Digest;
+use booking_core::{booking::PaymentAct, digest::Digest};
 use sqlx::SqliteConnection;
 
 use super::acts::Act;
@@ -8,7 +8,8 @@ use crate::sqlite::error::{to_i64, to_json, unreadable};
 
 /// Records what a group of acts says about them.
 pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) -> Result<(), sqlx::Error> {
-    payments(connection, acts).await?;
+    let payments = acts.iter().filter_map(|act| if let Act::Payment { act, .. } = act { Some(act) } else { None });
+    self::payments(connection, payments).await?;
     audit(connection, acts).await?;
     let published =
         acts.iter().filter_map(|act| if let Act::Published { number, .. } = act { Some(*number) } else { None });
@@ -23,25 +24,27 @@ pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) 
     Ok(())
 }
 
-async fn payments(connection: &mut SqliteConnection, acts: &[Act]) -> Result<(), sqlx::Error> {
-    let rows: Vec<_> = acts
-        .iter()
-        .filter_map(|act| if let Act::Payment { act, .. } = act { Some(act) } else { None })
-        .map(|act| {
-            (&act.booking, &act.transaction, act.step, act.amount.amount, act.amount.currency, act.at.as_millis())
-        })
-        .collect();
+/// Records acts of payment.
+pub(super) async fn payments<'a>(
+    connection: &mut SqliteConnection,
+    acts: impl IntoIterator<Item = &'a PaymentAct>,
+) -> Result<(), sqlx::Error> {
+    let row = |act: &'a PaymentAct| {
+        let (amount, at) = (act.amount, act.at.as_millis());
+        (&act.booking, &act.transaction, act.refund, act.step, amount.amount, amount.currency, at, &act.reason)
+    };
+    let rows: Vec<_> = acts.into_iter().map(row).collect();
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO payment_acts (booking_id, transaction_id, step, amount, currency, at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+        "INSERT INTO payment_acts (booking_id, transaction_id, refund, step, amount, currency, at, reason)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
          FROM json_each(?1)
-         WHERE value ->> 2 <> 'voidDue' OR NOT EXISTS (
+         WHERE value ->> 3 <> 'voidDue' OR NOT EXISTS (
              SELECT 1 FROM bookings
              WHERE booking_id = value ->> 0 AND state = 'confirmed' AND transaction_id = value ->> 1)
-         ON CONFLICT (booking_id, transaction_id, step) DO NOTHING",
+         ON CONFLICT (booking_id, transaction_id, refund, step) DO NOTHING",
     )
     .bind(to_json(&rows))
     .execute(connection)

@@ -1,7 +1,7 @@
 //! What the ledger's schema refuses, whoever asks, and how a group fails.
 
 use booking_core::{
-    booking::{AuditEntry, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, PaymentStep},
+    booking::{AuditEntry, CancelSeats, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, PaymentStep},
     digest::Digest,
     money::Money,
     ports::ledger::{Ledger as _, LedgerReader as _},
@@ -60,6 +60,8 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
     let act = PaymentAct {
         booking: confirm(1).booking,
         transaction: confirm(1).transaction,
+        refund: 0,
+        reason: None,
         step: PaymentStep::Captured,
         amount: euros(100),
         at: at(2),
@@ -116,12 +118,13 @@ async fn verbs_that_share_a_transaction_build_on_one_another() {
     let folder = folder();
     let ledger = open_ledger(&folder).await;
     a_small_sale(&ledger).await;
-    let user = claim(1, &[]).user;
-    let booking = confirm(1).booking;
+    let whole = claim(1, &[1, 2]);
+    let seats = whole.seats.iter().map(|seat| (*seat, 0)).collect();
+    let cancel = [CancelSeats { booking: whole.booking, user: whole.user, seats }];
     let (late, again) = ([ClaimSeats { until: at(90_000), ..claim(3, &[3, 1]) }], [claim(4, &[2])]);
     let confirms = [confirm(2)];
     let (cancelled, expired, late, confirmed, again) = tokio::join!(
-        ledger.cancel(&booking, &user, 0, at(60_000)),
+        ledger.cancel(&cancel, at(60_000)),
         ledger.expire(at(60_000), 10),
         ledger.claim_seats(&late, at(60_000)),
         ledger.confirm(&confirms, at(60_001)),

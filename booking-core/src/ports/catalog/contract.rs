@@ -56,6 +56,7 @@ fn show(number: u32, starts_at: Timestamp) -> Event {
         starts_at,
         currency: "EUR".parse().expect("three capital letters"),
         prices: BTreeMap::from([("stalls".to_owned(), 4_500)]),
+        refund_policy: crate::refund::RefundPolicy::default(),
     }
 }
 

@@ -12,7 +12,9 @@ pub use settling::*;
 
 use super::{Applied, Ledger};
 use crate::{
-    booking::{Booking, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released, SeatChanges},
+    booking::{
+        Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released, SeatChanges,
+    },
     ports::contract::{at, booking, euros, event, fingerprint, seats, session, transaction, user},
     seats::{SeatIndex, SeatStatus},
     time::Timestamp,
@@ -48,6 +50,9 @@ macro_rules! ledger_contract {
             holds_that_ran_out_are_marked_oldest_first
             a_hold_that_was_taken_over_frees_nothing_when_it_ends
             a_cancellation_frees_the_seats_and_happens_once
+            seats_are_cancelled_one_by_one
+            a_seat_that_was_cancelled_is_sold_again
+            a_cancellation_that_was_answered_survives_a_restart
             a_live_map_that_follows_the_changes_shows_the_seats
             totals_count_live_holds_and_bookings
             bookings_of_a_user_are_paged_newest_first
@@ -55,6 +60,8 @@ macro_rules! ledger_contract {
             the_audit_trail_is_paged_newest_first_and_has_a_command_once
             payment_acts_are_kept_once_and_in_order
             a_payment_is_unsettled_until_it_has_an_end
+            a_cancellation_records_what_is_to_be_given_back
+            what_is_stuck_waits_for_a_person
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
         }
@@ -82,6 +89,23 @@ fn payment(number: u32) -> ConfirmSeats {
 
 fn give_back(number: u32) -> Release {
     Release { booking: booking(number), user: user(number) }
+}
+
+/// Cancels these seats of the booking `number` for its user, with so much given back for each.
+fn give_up(number: u32, indices: &[u32], each: i64) -> CancelSeats {
+    let seats = seats(indices).into_iter().map(|seat| (seat, each)).collect();
+    CancelSeats { booking: booking(number), user: user(number), seats }
+}
+
+async fn cancel_now(ledger: &impl Ledger, ask: CancelSeats, now: Timestamp) -> Applied<Cancelled> {
+    ledger.cancel(&[ask], now).await.expect("a cancellation")
+}
+
+async fn must_cancel(ledger: &impl Ledger, ask: CancelSeats, now: Timestamp) -> Booking {
+    match only(cancel_now(ledger, ask, now).await).0 {
+        Cancelled::Cancelled(booking) => booking,
+        other => panic!("not cancelled: {other:?}"),
+    }
 }
 
 /// The one answer of a batch of one.

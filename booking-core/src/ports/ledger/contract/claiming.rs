@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::{all_are, claim, claim_now, must_confirm, must_hold, only, owners, release_now, shown, stored};
+use super::{
+    all_are, claim, claim_now, give_up, must_cancel, must_confirm, must_hold, only, owners, release_now, shown, stored,
+};
 use crate::{
     booking::{BookingState, ClaimSeats, Claimed, SeatChanges},
     ports::{
@@ -180,7 +182,7 @@ pub async fn a_session_that_has_bought_holds_no_more<L: Ledger>(open: impl Async
     must_confirm(&ledger, 1, at(1)).await;
     let more = ClaimSeats { session: session(1), user: user(1), ..claim(2, &[2]) };
     assert_eq!(claim_now(&ledger, &more, at(2)).await, Claimed::SessionOver);
-    ledger.cancel(&booking(1), &user(1), 0, at(3)).await.expect("a cancellation");
+    must_cancel(&ledger, give_up(1, &[1], 0), at(3)).await;
     assert_eq!(claim_now(&ledger, &more, at(4)).await, Claimed::SessionOver, "also when it is cancelled");
     must_hold(&ledger, &ClaimSeats { session: session(3), ..more }, at(5)).await;
 }

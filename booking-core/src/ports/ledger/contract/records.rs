@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{claim, confirm_now, must_confirm, must_hold, payment, release_now, shown};
+use super::{
+    cancel_now, claim, confirm_now, give_up, must_cancel, must_confirm, must_hold, payment, release_now, shown,
+};
 use crate::{
     booking::{
         AuditEntry, BookingState, ClaimSeats, ConfirmSeats, Confirmed, PaymentAct, PaymentStep, SeatChanges, Totals,
@@ -54,7 +56,12 @@ pub async fn a_live_map_that_follows_the_changes_shows_the_seats<L: Ledger>(open
             0 | 1 => ledger.confirm(&[super::payment(earlier)], now).await.expect("a confirmation").seats,
             2 => ledger.release(&[super::give_back(earlier)], now).await.expect("a release").seats,
             3 => ledger.expire(now, 3).await.expect("expired").seats,
-            _ => ledger.cancel(&booking(earlier), &user(earlier), 0, now).await.expect("a cancellation").seats,
+            _ => {
+                // The first seat of one, both of another.
+                let first = earlier * 7 % 20;
+                let given_up = &[first, first + 1][..1 + earlier as usize % 2];
+                cancel_now(&ledger, give_up(earlier, given_up, 0), now).await.seats
+            }
         });
         assert_eq!(shown(&ledger).await, (map.version, map.taken.clone()), "round {round}");
         super::owners(&ledger, now).await;
@@ -117,7 +124,7 @@ pub async fn the_outbox_has_one_row_a_change_in_order<L: Ledger>(open: impl Asyn
     must_confirm(&ledger, 1, at(10)).await;
     confirm_now(&ledger, 1, at(11)).await;
     release_now(&ledger, 2, at(12)).await;
-    ledger.cancel(&booking(1), &user(1), 5, at(13)).await.expect("a cancellation");
+    must_cancel(&ledger, give_up(1, &[1], 5), at(13)).await;
     ledger.expire(at(60_000), 10).await.expect("expired");
     drop(ledger);
     let ledger = open().await;
@@ -135,7 +142,7 @@ pub async fn the_outbox_has_one_row_a_change_in_order<L: Ledger>(open: impl Asyn
     assert_eq!(told, expected, "once each, and after a restart");
     assert!(rows.windows(2).all(|pair| pair[0].number < pair[1].number), "numbers rise");
     for row in &rows {
-        assert_eq!(crate::booking::outbox_kind(row.booking.state), row.kind, "the booking as it was after it");
+        assert_eq!(crate::booking::outbox_kind(&row.booking), row.kind, "the booking as it was after it");
     }
     assert_eq!(ledger.outbox(2).await.expect("the outbox"), rows[..2]);
     ledger.outbox_published(rows[3].number).await.expect("noted");
@@ -183,9 +190,11 @@ pub async fn payment_acts_are_kept_once_and_in_order<L: Ledger>(open: impl Async
     let act = |step, number, now| PaymentAct {
         booking: booking(1),
         transaction: transaction(number),
+        refund: 0,
         step,
         amount: euros(4_500),
         at: at(now),
+        reason: (step == PaymentStep::Declined).then(|| "a reason".to_owned()),
     };
     let acts = [
         act(PaymentStep::Declined, 1, 1),
@@ -210,9 +219,11 @@ pub async fn a_payment_either_confirms_its_booking_or_is_given_back<L: Ledger>(o
     let void_due = |number| PaymentAct {
         booking: booking(number),
         transaction: transaction(number),
+        refund: 0,
         step: PaymentStep::VoidDue,
         amount: euros(4_500),
         at: at(1),
+        reason: None,
     };
     for number in [1, 2] {
         must_hold(&ledger, &claim(number, &[number]), at(0)).await;
@@ -234,9 +245,11 @@ pub async fn a_payment_is_unsettled_until_it_has_an_end<L: Ledger>(open: impl As
     let act = |number, paid, step, now| PaymentAct {
         booking: booking(number),
         transaction: transaction(paid),
+        refund: 0,
         step,
         amount: euros(4_500),
         at: at(now),
+        reason: None,
     };
     let ends = [PaymentStep::Declined, PaymentStep::Captured, PaymentStep::Voided];
     let goes_on = [PaymentStep::Authorised, PaymentStep::VoidDue];
@@ -258,6 +271,75 @@ pub async fn a_payment_is_unsettled_until_it_has_an_end<L: Ledger>(open: impl As
     assert_eq!(ledger.unsettled_payments(at(13), 1).await.expect("the unsettled"), unsettled[..1]);
     assert_eq!(ledger.unsettled_payments(at(10), 10).await.expect("the unsettled"), unsettled[..1]);
     assert_eq!(ledger.unsettled_payments(at(9), 10).await.expect("none"), []);
+}
+
+/// "Where that gives money back, its act is recorded in the same transaction", for each cancellation its own; and each
+/// ends by itself.
+pub async fn a_cancellation_records_what_is_to_be_given_back<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    must_hold(&ledger, &claim(1, &[1, 2, 3, 4]), at(0)).await;
+    must_confirm(&ledger, 1, at(1)).await;
+    let batch = [give_up(1, &[2, 3], 100), give_up(1, &[1], 0), give_up(1, &[4], 1_000)];
+    ledger.cancel(&batch, at(2)).await.expect("a cancellation");
+    must_cancel(&ledger, give_up(1, &[4], 1_000), at(3)).await;
+    let due = |refund, amount| PaymentAct {
+        booking: booking(1),
+        transaction: transaction(1),
+        refund,
+        step: PaymentStep::RefundDue,
+        amount: euros(amount),
+        at: at(2),
+        reason: None,
+    };
+    drop(ledger);
+    let ledger = open().await;
+    let acts = [due(2, 200), due(4, 1_000)];
+    assert_eq!(ledger.payment_acts(&booking(1)).await.expect("the acts"), acts);
+    assert_eq!(ledger.unsettled_payments(at(2), 10).await.expect("the unsettled"), acts);
+    let refunded = PaymentAct { step: PaymentStep::Refunded, at: at(5), ..due(2, 200) };
+    for _ in 0..2 {
+        ledger.record_payment(&refunded).await.expect("recorded");
+        ledger.record_payment(&due(2, 200)).await.expect("known");
+    }
+    assert_eq!(ledger.unsettled_payments(at(9), 10).await.expect("the unsettled"), acts[1..]);
+    let of_one = ledger.payment_acts(&booking(1)).await.expect("the acts");
+    assert_eq!(of_one, [due(2, 200), due(4, 1_000), refunded]);
+}
+
+/// "Not those that are stuck", which are a list of their own until they have an end.
+pub async fn what_is_stuck_waits_for_a_person<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    let act = |number, refund, step, now| PaymentAct {
+        booking: booking(number),
+        transaction: transaction(number),
+        refund,
+        step,
+        amount: euros(500),
+        at: at(now),
+        reason: (step == PaymentStep::Stuck).then(|| format!("why {number}")),
+    };
+    for number in 1..=3 {
+        ledger.record_payment(&act(number, 2, PaymentStep::RefundDue, 1)).await.expect("recorded");
+    }
+    ledger.record_payment(&act(4, 0, PaymentStep::Asked, 1)).await.expect("recorded");
+    let stuck = [act(2, 2, PaymentStep::Stuck, 5), act(1, 2, PaymentStep::Stuck, 6), act(4, 0, PaymentStep::Stuck, 7)];
+    for act in &stuck {
+        ledger.record_payment(act).await.expect("recorded");
+        ledger.record_payment(&PaymentAct { at: at(8), ..act.clone() }).await.expect("known");
+    }
+    drop(ledger);
+    let ledger = open().await;
+    assert_eq!(ledger.stuck_payments(10).await.expect("the stuck"), stuck);
+    assert_eq!(ledger.stuck_payments(2).await.expect("the stuck"), stuck[..2]);
+    let unsettled = ledger.unsettled_payments(at(9), 10).await.expect("the unsettled");
+    assert_eq!(unsettled, [act(3, 2, PaymentStep::RefundDue, 1)]);
+    for (number, refund, step) in
+        [(2, 2, PaymentStep::Resolved), (1, 2, PaymentStep::Refunded), (4, 0, PaymentStep::Voided)]
+    {
+        ledger.record_payment(&act(number, refund, step, 9)).await.expect("recorded");
+    }
+    assert_eq!(ledger.stuck_payments(10).await.expect("none"), []);
+    assert_eq!(ledger.unsettled_payments(at(9), 10).await.expect("the unsettled"), unsettled);
 }
 
 /// "Keeps `candidate` unless one is kept, and answers the kept one."

@@ -3,13 +3,18 @@
 use futures_util::future::{join, join_all};
 
 use super::{
-    all_are, claim, claim_now, confirm_now, must_confirm, must_hold, only, owners, payment, release_now, shown, stored,
+    all_are, cancel_now, claim, claim_now, confirm_now, give_up, must_cancel, must_confirm, must_hold, only, owners,
+    payment, release_now, shown, stored,
 };
 use crate::{
-    booking::{BookingState, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released},
+    booking::{
+        BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released,
+        SeatChanges,
+    },
+    holds::SeatClaim,
     id::BookingId,
     ports::{
-        contract::{CROWD, at, booking, event, session, transaction, user},
+        contract::{CROWD, at, booking, event, seats, session, transaction, user},
         ledger::Ledger,
     },
     seats::{SeatIndex, SeatStatus},
@@ -150,7 +155,7 @@ pub async fn what_was_given_back_or_cancelled_is_not_confirmed<L: Ledger>(open: 
     release_now(&ledger, 1, at(1)).await;
     must_hold(&ledger, &claim(2, &[2]), at(0)).await;
     must_confirm(&ledger, 2, at(1)).await;
-    ledger.cancel(&booking(2), &user(2), 700, at(2)).await.expect("a cancellation");
+    must_cancel(&ledger, give_up(2, &[2], 700), at(2)).await;
     for (number, state) in [(1, BookingState::Released), (2, BookingState::Cancelled)] {
         let Confirmed::Gone(gone) = confirm_now(&ledger, number, at(3)).await else { panic!("booking {number}") };
         assert_eq!(gone.state, state);
@@ -221,7 +226,7 @@ pub async fn what_is_not_held_is_not_released<L: Ledger>(open: impl AsyncFn() ->
     let confirmed = must_confirm(&ledger, 1, at(2)).await;
     assert_eq!(release_now(&ledger, 1, at(3)).await, Released::NotHeld(confirmed));
     assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Booked, &[1]), "invariant 3");
-    ledger.cancel(&booking(1), &user(1), 0, at(4)).await.expect("a cancellation");
+    must_cancel(&ledger, give_up(1, &[1], 0), at(4)).await;
     assert!(matches!(release_now(&ledger, 1, at(5)).await, Released::NotHeld(_)));
 }
 
@@ -273,22 +278,92 @@ pub async fn a_hold_that_was_taken_over_frees_nothing_when_it_ends<L: Ledger>(op
 pub async fn a_cancellation_frees_the_seats_and_happens_once<L: Ledger>(open: impl AsyncFn() -> L) {
     let ledger = open().await;
     must_hold(&ledger, &claim(1, &[1, 2]), at(0)).await;
-    let early = ledger.cancel(&booking(1), &user(1), 100, at(1)).await.expect("a cancellation");
+    let early = cancel_now(&ledger, give_up(1, &[1, 2], 100), at(1)).await;
     assert!(early.seats.is_empty());
     assert!(matches!(only(early).0, Cancelled::NotConfirmed(_)));
     must_confirm(&ledger, 1, at(2)).await;
     for (number, who) in [(1, 2), (9, 1)] {
-        let unknown = ledger.cancel(&booking(number), &user(who), 100, at(3)).await.expect("a cancellation");
-        assert_eq!(only(unknown).0, Cancelled::Unknown);
+        let unknown = CancelSeats { booking: booking(number), user: user(who), ..give_up(1, &[1, 2], 100) };
+        assert_eq!(only(cancel_now(&ledger, unknown, at(3)).await).0, Cancelled::Unknown);
     }
-    let applied = ledger.cancel(&booking(1), &user(1), 1_500, at(4)).await.expect("a cancellation");
+    let applied = cancel_now(&ledger, give_up(1, &[1, 2], 750), at(4)).await;
     assert_eq!(applied.seats.len(), 1);
     let (Cancelled::Cancelled(cancelled), _) = only(applied) else { panic!("a confirmed booking is cancelled") };
     assert_eq!((cancelled.state, cancelled.refund), (BookingState::Cancelled, Some(1_500)));
     assert_eq!(cancelled.settled_at, Some(at(4)));
-    let again = ledger.cancel(&booking(1), &user(1), 99, at(5)).await.expect("a cancellation");
+    let again = cancel_now(&ledger, give_up(1, &[1, 2], 99), at(5)).await;
     assert!(again.seats.is_empty());
     assert_eq!(only(again).0, Cancelled::Cancelled(cancelled), "the first refund stands");
     assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Available, &[]));
     must_hold(&ledger, &claim(2, &[1, 2]), at(6)).await;
+}
+
+/// The seats that are kept stay booked and count as before; the others are free at once. In a batch, too, where a
+/// booking is reduced twice and what it gave up is cancelled again.
+pub async fn seats_are_cancelled_one_by_one<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    must_hold(&ledger, &claim(1, &[3, 1, 2, 4]), at(0)).await;
+    must_confirm(&ledger, 1, at(1)).await;
+    let (version, _) = shown(&ledger).await;
+    let applied = cancel_now(&ledger, give_up(1, &[1], 100), at(2)).await;
+    let changes =
+        SeatChanges { event_id: event(1), version: version + 1, changes: vec![(SeatIndex(1), SeatStatus::Available)] };
+    assert_eq!(applied.seats, [changes]);
+    let (Cancelled::Cancelled(reduced), _) = only(applied) else { panic!("a seat is cancelled") };
+    assert_eq!((reduced.state, reduced.refund), (BookingState::Confirmed, Some(100)));
+    assert_eq!((&reduced.seats, &reduced.cancelled_seats), (&seats(&[3, 2, 4]), &seats(&[1])));
+    assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Booked, &[2, 3, 4]));
+    assert_eq!(ledger.totals(&event(1), at(3)).await.expect("the totals").booked, 3);
+
+    let batch = [give_up(1, &[1, 2], 100), give_up(1, &[3], 10), give_up(1, &[2, 3], 7)];
+    let applied = ledger.cancel(&batch, at(4)).await.expect("a cancellation");
+    let refunds = applied.answers.iter().map(|answer| match answer {
+        Cancelled::Cancelled(booking) => booking.refund,
+        other => panic!("not cancelled: {other:?}"),
+    });
+    assert_eq!(refunds.collect::<Vec<_>>(), [Some(200), Some(210), Some(210)]);
+    let stored = ledger.booking(&booking(1)).await.expect("a booking").expect("is there");
+    assert_eq!((&stored.seats, &stored.cancelled_seats), (&seats(&[4]), &seats(&[1, 2, 3])));
+    assert!(matches!(confirm_now(&ledger, 1, at(5)).await, Confirmed::Confirmed(found) if found == stored));
+    let claims = ledger.live_claims(&event(1), at(5)).await.expect("the claims");
+    assert_eq!(claims, [SeatClaim { booking: booking(1), seats: seats(&[4]), until: None }]);
+
+    let last = must_cancel(&ledger, give_up(1, &[1, 2, 3, 4], 5), at(6)).await;
+    assert_eq!((last.state, last.refund, &last.seats), (BookingState::Cancelled, Some(215), &seats(&[4])));
+    assert_eq!(ledger.totals(&event(1), at(6)).await.expect("the totals").booked, 0);
+    assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Available, &[]));
+}
+
+/// Invariant 1 for a seat that had an owner before; and the limit of seats counts those that are kept.
+pub async fn a_seat_that_was_cancelled_is_sold_again<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    must_hold(&ledger, &claim(1, &[1, 2, 3, 4, 5, 6]), at(0)).await;
+    must_confirm(&ledger, 1, at(1)).await;
+    must_cancel(&ledger, give_up(1, &[5, 6], 0), at(2)).await;
+    must_hold(&ledger, &claim(2, &[5]), at(3)).await;
+    must_confirm(&ledger, 2, at(4)).await;
+    assert_eq!(claim_now(&ledger, &claim(3, &[4, 5, 6]), at(5)).await, Claimed::Unavailable(seats(&[4, 5])));
+    // In another session: the one that bought is over.
+    let more = ClaimSeats { user: user(1), ..claim(4, &[6, 7, 8]) };
+    assert_eq!(claim_now(&ledger, &more, at(5)).await, Claimed::TooManySeats);
+    must_hold(&ledger, &ClaimSeats { seats: seats(&[6, 7]), ..more }, at(5)).await;
+    // The booking that gave it up has nothing to say about it any more.
+    must_cancel(&ledger, give_up(1, &[1, 2, 3, 4], 0), at(6)).await;
+    let (_, seats) = shown(&ledger).await;
+    let mut expected = all_are(SeatStatus::Booked, &[5]);
+    expected.extend(all_are(SeatStatus::Reserved, &[6, 7]));
+    assert_eq!(seats, expected);
+}
+
+/// Invariant 3, the other way round: what was given up stays given up.
+pub async fn a_cancellation_that_was_answered_survives_a_restart<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    must_hold(&ledger, &claim(1, &[1, 2]), at(0)).await;
+    must_confirm(&ledger, 1, at(1)).await;
+    let reduced = must_cancel(&ledger, give_up(1, &[2], 300), at(2)).await;
+    drop(ledger);
+    let ledger = open().await;
+    assert_eq!(ledger.booking(&booking(1)).await.expect("a booking"), Some(reduced.clone()));
+    assert_eq!(must_cancel(&ledger, give_up(1, &[2], 300), at(3)).await, reduced);
+    assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Booked, &[1]));
 }
