@@ -1,5 +1,6 @@
 //! Bookings: each call becomes a command to the workers, and its answer comes back through the log.
 
+pub(crate) mod cancel;
 pub(crate) mod confirm;
 pub(crate) mod pending;
 pub(crate) mod qr;

@@ -10,6 +10,7 @@ use crate::{app::App, identity::bearer, keys::Role, problem::Problem};
 pub(crate) mod audit;
 pub(crate) mod command;
 pub(crate) mod events;
+pub(crate) mod payments;
 pub(crate) mod sale;
 pub(crate) mod stats;
 pub(crate) mod venues;

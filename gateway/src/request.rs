@@ -136,6 +136,21 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
+/// A JSON body, or without one what is so by default.
+pub(crate) struct BodyOrNone<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for BodyOrNone<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let is_empty = http_body::Body::size_hint(request.body()).exact() == Some(0);
+        if is_empty {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, app).await.map(|Body(body)| Self(body))
+    }
+}
+
 /// Reads a JSON body.
 ///
 /// # Errors

@@ -78,12 +78,15 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::confirm::confirm))
         .routes(routes!(booking::read::get_booking, booking::release::release))
         .routes(routes!(booking::qr::get_qr))
+        .routes(routes!(booking::cancel::cancel))
         .routes(routes!(sandbox::create_payment))
         .routes(routes!(operator::venues::create_venue))
         .routes(routes!(operator::events::create_event, operator::events::list_events))
         .routes(routes!(operator::sale::put_sale, operator::sale::patch_sale, operator::sale::get_sale))
         .routes(routes!(operator::sale::revoke))
         .routes(routes!(operator::audit::get_audit))
+        .routes(routes!(operator::payments::list_stuck))
+        .routes(routes!(operator::payments::see_to))
         .routes(routes!(get_jwks))
 }
 

@@ -8,7 +8,7 @@ use booking_core::{
     booking::{Booking, BookingState, PaymentAct, PaymentStep},
     message::{BookingAct, Outcome, Refusal},
     ports::{
-        ledger::{Ledger as _, LedgerReader as _},
+        ledger::LedgerReader as _,
         payments::{Payments as _, SandboxOutcome},
     },
 };

@@ -86,6 +86,15 @@ async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_is_cancelled_and_its_money_goes_back() {
+    let cluster = Cluster::new();
+    let (admin, viewer) = (operator_key(cluster.data(), "admin"), operator_key(cluster.data(), "viewer"));
+    let gateway = cluster.gateway();
+    let _workers = [cluster.worker(), cluster.worker()];
+    kit::life::cancel_and_refund(&Client::new(&gateway.public), &admin, &viewer).await;
+}
+
 /// The crowd of the demo, request by request at another gateway, and its independent check.
 #[test]
 fn a_crowd_of_20_000_at_two_gateways_and_two_workers_passes_every_check() {

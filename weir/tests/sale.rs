@@ -129,3 +129,12 @@ async fn collisions_declined_payments_and_given_back_seats_end_as_they_should() 
     let paid = ann.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
     ann.confirm(&held, &paid).await.unwrap().refuses(409, "hold-expired");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_is_cancelled_and_its_money_goes_back() {
+    let folder = folder();
+    let data = data(&folder);
+    let (admin, viewer) = (operator_key(&data, "admin"), operator_key(&data, "viewer"));
+    let weir = Weir::start(&data);
+    kit::life::cancel_and_refund(&Client::new(&weir.public), &admin, &viewer).await;
+}

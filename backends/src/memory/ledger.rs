@@ -64,6 +64,10 @@ impl LedgerReader for MemoryLedger {
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
         Ok(locked(&self.0).payments.get(booking).cloned().unwrap_or_default())
     }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        Ok(locked(&self.0).stuck_payments(max))
+    }
 }
 
 #[async_trait]
@@ -99,10 +103,6 @@ impl Ledger for MemoryLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         Ok(locked(&self.0).unsettled_payments(until, max))
-    }
-
-    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
-        Ok(locked(&self.0).stuck_payments(max))
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

@@ -111,6 +111,10 @@ impl LedgerReader for PostgresLedger {
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
         self.acts_of.ask(booking.clone()).await
     }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        ask!(&self.database, PORT, connection => trails::stuck_payments(connection, max))
+    }
 }
 
 #[async_trait]
@@ -165,10 +169,6 @@ impl Ledger for PostgresLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         ask!(&self.database, PORT, connection => trails::unsettled_payments(connection, until, max))
-    }
-
-    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
-        ask!(&self.database, PORT, connection => trails::stuck_payments(connection, max))
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

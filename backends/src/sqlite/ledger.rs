@@ -114,6 +114,10 @@ impl LedgerReader for SqliteLedger {
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
         self.0.database.answer(read::payment_acts(self.readers(), booking).await)
     }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        self.0.database.answer(read::stuck_payments(self.readers(), max).await)
+    }
 }
 
 #[async_trait]
@@ -149,10 +153,6 @@ impl Ledger for SqliteLedger {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         self.0.database.answer(read::unsettled_payments(self.readers(), until, max).await)
-    }
-
-    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
-        self.0.database.answer(read::stuck_payments(self.readers(), max).await)
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

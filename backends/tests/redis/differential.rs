@@ -161,7 +161,11 @@ async fn the_hold_table_decides_as_its_rule() {
                     let settles: Vec<_> = (0..dice.random_range(0..4))
                         .map(|_| {
                             let booking = booking(dice.random_range(0..40));
-                            if dice.random_range(0..3) == 0 { Settle::Booked(booking) } else { Settle::Freed(booking) }
+                            match dice.random_range(0..4) {
+                                0 => Settle::Booked(booking),
+                                1 => Settle::Kept(booking, any_seats(&mut dice)),
+                                _ => Settle::Freed(booking),
+                            }
                         })
                         .collect();
                     holds.settle(&event(), &settles).await.unwrap();

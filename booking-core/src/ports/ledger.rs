@@ -64,6 +64,12 @@ pub trait LedgerReader: Send + Sync {
 
     /// The payment acts of a booking, oldest first.
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>>;
+
+    /// Up to `max` payments and refunds that are stuck and have no end yet, the longest stuck first: the
+    /// [`PaymentStep::Stuck`] of each.
+    ///
+    /// [`PaymentStep::Stuck`]: crate::booking::PaymentStep::Stuck
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>>;
 }
 
 /// Reading and writing the ledger.
@@ -105,12 +111,6 @@ pub trait Ledger: LedgerReader {
     /// have no [end](crate::booking::PaymentStep::is_end) yet, oldest first: the act that began each. What a finaliser
     /// that died, or a provider that did not answer, left behind. Not those that are stuck.
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>>;
-
-    /// Up to `max` payments and refunds that are stuck and have no end yet, the longest stuck first: the
-    /// [`PaymentStep::Stuck`] of each.
-    ///
-    /// [`PaymentStep::Stuck`]: crate::booking::PaymentStep::Stuck
-    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>>;
 
     /// Adds to the event's audit trail. The same `command` twice is one row.
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()>;

@@ -1,10 +1,10 @@
 //! A booking as its owner is shown it.
 
 use booking_core::{
-    booking::{Booking, BookingState, ticket_id},
+    booking::{Booking, BookingState, PaymentStep, ticket_id},
     id::{BookingId, EventId, TicketId},
     money::Currency,
-    seats::SeatId,
+    seats::{SeatId, SeatIndex},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -28,6 +28,10 @@ pub(crate) struct BookingView {
     pub(crate) seats: Vec<SeatId>,
     /// The same with everything about them.
     pub(crate) seat_details: Vec<BookedSeat>,
+    /// Seats that were cancelled while others were kept, by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub(crate) cancelled_seats: Vec<SeatId>,
     /// In minor units.
     pub(crate) total_amount: i64,
     #[schema(value_type = String)]
@@ -41,9 +45,37 @@ pub(crate) struct BookingView {
     /// The address of a picture to show at the door, once confirmed; for the owner alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) qr_code: Option<String>,
-    /// What was given back on cancelling, in minor units.
+    /// What cancelling would give back now, while it can be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cancellation: Option<Cancellation>,
+    /// What is given back for what was cancelled, in minor units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refund_amount: Option<i64>,
+    /// How far that got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refund_status: Option<RefundStatus>,
+}
+
+/// What cancelling would give back now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cancellation {
+    /// How much of a price, 0 to 100.
+    percent: u8,
+    /// For all seats that are left, in minor units.
+    refund_amount: i64,
+}
+
+/// How far a refund got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RefundStatus {
+    /// It is on its way.
+    Pending,
+    /// It was made.
+    Refunded,
+    /// The provider could not make it; the organiser sees to it.
+    Delayed,
 }
 
 /// A seat of a booking.
@@ -58,6 +90,9 @@ pub(crate) struct BookedSeat {
     category: String,
     /// In minor units.
     price: i64,
+    /// What cancelling this seat would give back now, in minor units, while it can be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<i64>,
 }
 
 /// A ticket: one seat of a confirmed booking.
@@ -88,8 +123,13 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
     let seats = booking.seats.iter().filter_map(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     let seats: Vec<_> = seats.collect();
     let is_confirmed = booking.state == BookingState::Confirmed;
+    let now = app.parts.clock.now();
+    let refunds = (is_confirmed && now < map.event.starts_at)
+        .then(|| map.event.refunds(&map.venue.seat_map, &booking.seats, now));
+    let refund_of =
+        |index: &SeatIndex| refunds.as_ref()?.iter().find(|(seat, _)| seat == index).map(|(_, amount)| *amount);
     // A hold ends by its deadline, whether somebody has noted it yet or not.
-    let is_run_out = booking.state == BookingState::Held && booking.expires_at <= app.parts.clock.now();
+    let is_run_out = booking.state == BookingState::Held && booking.expires_at <= now;
     Ok(BookingView {
         booking_id: booking.booking_id.clone(),
         status: if is_run_out { BookingState::Expired } else { booking.state },
@@ -97,20 +137,25 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
         seats: seats.iter().map(|(_, seat)| seat.seat_id.clone()).collect(),
         seat_details: seats
             .iter()
-            .map(|(_, seat)| BookedSeat {
+            .map(|(index, seat)| BookedSeat {
                 seat_id: seat.seat_id.clone(),
                 section: seat.section.to_string(),
                 row: seat.row.to_string(),
                 number: seat.number.to_string(),
                 category: seat.category.to_string(),
                 price: map.event.prices.get(&*seat.category).copied().unwrap_or(0),
+                refund: refund_of(index),
             })
             .collect(),
+        cancelled_seats: {
+            let cancelled = booking.cancelled_seats.iter().filter_map(|index| map.venue.seat_map.seat(*index));
+            cancelled.map(|seat| seat.seat_id.clone()).collect()
+        },
         total_amount: booking.total.amount,
         currency: booking.total.currency,
         expires_at: booking.expires_at,
         tickets: is_confirmed.then(|| {
-            let ticket = |(index, seat): &(booking_core::seats::SeatIndex, &booking_core::seats::map::Seat)| Ticket {
+            let ticket = |(index, seat): &(SeatIndex, &booking_core::seats::map::Seat)| Ticket {
                 ticket_id: ticket_id(&booking.booking_id, *index),
                 seat_id: seat.seat_id.clone(),
                 section: seat.section.to_string(),
@@ -120,6 +165,27 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
             seats.iter().map(ticket).collect()
         }),
         qr_code: is_confirmed.then(|| qr_path(&booking.booking_id)),
+        cancellation: refunds.as_ref().map(|refunds| Cancellation {
+            percent: map.event.refund_policy.percent(map.event.starts_at, now),
+            refund_amount: refunds.iter().map(|(_, amount)| amount).sum(),
+        }),
         refund_amount: booking.refund,
+        refund_status: refund_status(app, booking).await?,
     })
+}
+
+/// How far the refunds of `booking` got; `None` where nothing is given back.
+async fn refund_status(app: &App, booking: &Booking) -> Result<Option<RefundStatus>, Problem> {
+    if booking.refund.unwrap_or(0) == 0 {
+        return Ok(None);
+    }
+    let acts = app.parts.ledger.payment_acts(&booking.booking_id).await?;
+    let open = acts.iter().filter(|due| {
+        due.step == PaymentStep::RefundDue && !acts.iter().any(|act| act.is_of_one_with(due) && act.step.is_end())
+    });
+    let is_stuck = |due: &booking_core::booking::PaymentAct| {
+        acts.iter().any(|act| act.is_of_one_with(due) && act.step == PaymentStep::Stuck)
+    };
+    let statuses = open.map(|due| if is_stuck(due) { RefundStatus::Delayed } else { RefundStatus::Pending });
+    Ok(Some(statuses.max_by_key(|status| *status == RefundStatus::Delayed).unwrap_or(RefundStatus::Refunded)))
 }

@@ -163,6 +163,7 @@ faulty! { LedgerReader of Ledger {
     fn totals(event: &EventId, now: Timestamp) -> Totals;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
+    fn stuck_payments(max: usize) -> Vec<PaymentAct>;
 } }
 
 faulty! { Ledger of Ledger {
@@ -174,7 +175,6 @@ faulty! { Ledger of Ledger {
     fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn record_payment(act: &PaymentAct) -> ();
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
-    fn stuck_payments(max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();
     fn outbox(max: usize) -> Vec<OutboxRow>;
     fn outbox_published(number: u64) -> ();

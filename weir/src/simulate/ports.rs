@@ -256,6 +256,10 @@ impl LedgerReader for Ports {
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
         self.call("ledger", self.stores.ledger.payment_acts(booking)).await
     }
+
+    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
+        self.call("ledger", self.stores.ledger.stuck_payments(max)).await
+    }
 }
 
 #[async_trait]
@@ -295,10 +299,6 @@ impl Ledger for Ports {
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
         self.call("ledger", self.stores.ledger.unsettled_payments(until, max)).await
-    }
-
-    async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
-        self.call("ledger", self.stores.ledger.stuck_payments(max)).await
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

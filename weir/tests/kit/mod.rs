@@ -15,6 +15,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 mod cluster;
+pub(crate) mod life;
 pub(crate) mod way;
 
 pub(crate) use cluster::{Cluster, on_postgres, variable};

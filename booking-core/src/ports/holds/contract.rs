@@ -24,6 +24,7 @@ macro_rules! holds_contract {
             booked_seats_stay_taken
             a_payment_that_comes_late_still_takes_its_seats
             freed_seats_are_free_at_once
+            a_booking_keeps_some_of_its_seats
             a_rebuilt_table_is_what_the_ledger_says
             overlapping_holds_at_once_never_share_a_seat
             seats_that_no_map_has_are_never_granted
@@ -140,6 +141,28 @@ pub async fn a_payment_that_comes_late_still_takes_its_seats<H: Holds>(open: imp
     assert_eq!(hold(&holds, &want(2, &[5]), at(70_000)).await, Grant::Granted, "time goes on");
     holds.settle(&event(1), &[Settle::Booked(booking(1))]).await.expect("settled");
     assert_eq!(hold(&holds, &want(3, &[1]), at(80_000)).await, Grant::Taken(seats(&[1])));
+}
+
+/// "Of its seats only these are still its own": never more than it had, in whatever order it is told.
+pub async fn a_booking_keeps_some_of_its_seats<H: Holds>(open: impl AsyncFn() -> H) {
+    let holds = ready(open).await;
+    assert_eq!(hold(&holds, &want(1, &[1, 2, 10, 12]), at(0)).await, Grant::Granted);
+    let keep = async |kept: &[u32]| {
+        let settles = [Settle::Kept(booking(1), seats(kept)), Settle::Kept(booking(9), seats(&[5]))];
+        holds.settle(&event(1), &settles).await.expect("settled");
+    };
+    holds.settle(&event(1), &[Settle::Booked(booking(1))]).await.expect("settled");
+    keep(&[12, 2, 10]).await;
+    assert_eq!(taken(&holds, at(9_000_000)).await, seats(&[2, 10, 12]));
+    assert_eq!(hold(&holds, &want(2, &[1]), at(1)).await, Grant::Granted, "it is free at once");
+    keep(&[2]).await;
+    keep(&[1, 2, 10, 12]).await;
+    assert_eq!(taken(&holds, at(1)).await, seats(&[1, 2]), "what was given up is not had again");
+    assert_eq!(hold(&holds, &want(3, &[10, 12]), at(1)).await, Grant::Granted);
+    holds.settle(&event(1), &[Settle::Booked(booking(1))]).await.expect("settled");
+    keep(&[]).await;
+    keep(&[2]).await;
+    assert_eq!(taken(&holds, at(1)).await, seats(&[1, 10, 12]));
 }
 
 /// "Or free again."

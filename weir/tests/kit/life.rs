@@ -1,0 +1,93 @@
+//! What becomes of a booking after it was paid for, the same on every kind of installation.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Client, PATIENCE, SaleOf, Visitor, open_sale};
+
+/// Buys, cancels in part and whole, sells what was given up again, and sees to a refund that the provider refuses.
+pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str) {
+    let event = open_sale(client, admin, &SaleOf { opens_in_ms: 3_000, ..SaleOf::default() }).await;
+    let (first, sold) = buy(client, &event, &json!({"bestAvailable": {"count": 3}}), "approve").await;
+    let id = sold["bookingId"].as_str().unwrap();
+    assert_eq!(sold["cancellation"], json!({"percent": 100, "refundAmount": 13_500}), "what it would give back");
+    assert!(sold["seatDetails"].as_array().unwrap().iter().all(|seat| seat["refund"] == 4_500), "{sold}");
+
+    // Whoever was told of another amount cancels nothing.
+    let seat = sold["seats"][1].clone();
+    let changed = cancel(&first, id, &json!({"seats": [seat], "refundAmount": 9_000})).await;
+    changed.refuses(409, "refund-changed");
+    assert_eq!(changed.body["refundAmount"], 4_500);
+    cancel(&first, id, &json!({"seats": ["9-99"]})).await.refuses(422, "unknown-seat");
+    cancel(&first, id, &json!({"seats": []})).await.refuses(400, "invalid-request");
+
+    // One seat goes, and is free at once for whoever is in.
+    let reduced = cancel(&first, id, &json!({"seats": [seat], "refundAmount": 4_500})).await.expect(200);
+    assert_eq!((&reduced["status"], &reduced["refundAmount"]), (&json!("confirmed"), &json!(4_500)), "{reduced}");
+    assert_eq!(reduced["cancelledSeats"], json!([seat]));
+    assert_eq!(reduced["tickets"].as_array().map(Vec::len), Some(2));
+    let again = cancel(&first, id, &json!({"seats": [seat]})).await.expect(200);
+    assert_eq!(again["refundAmount"], 4_500, "once, however often it is asked for");
+    assert_eq!(refund_status(&first, id, "refunded").await["refundAmount"], 4_500);
+    let (second, resold) = buy(client, &event, &json!({"seats": [seat]}), "refuseRefund").await;
+
+    // The rest goes, without a body, and can be asked for again.
+    for _ in 0..2 {
+        let whole =
+            first.send(Method::POST, &format!("/v1/bookings/{id}/cancel"), &[], None).await.unwrap().expect(200);
+        assert_eq!((&whole["status"], &whole["refundAmount"]), (&json!("cancelled"), &json!(13_500)), "{whole}");
+        assert_eq!((&whole["tickets"], &whole["cancellation"]), (&Value::Null, &Value::Null));
+    }
+    refund_status(&first, id, "refunded").await;
+    let foreign = resold["bookingId"].as_str().unwrap();
+    cancel(&first, foreign, &json!({})).await.refuses(404, "not-found");
+
+    // A refund that the provider refuses waits for a person.
+    cancel(&second, foreign, &json!({})).await.expect(200);
+    refund_status(&second, foreign, "delayed").await;
+    let path = "/v1/operator/payments/stuck";
+    let stuck = client.operate(viewer, Method::GET, path, &json!(null)).await.expect(200);
+    let stuck = stuck["payments"].as_array().unwrap().iter().find(|stuck| stuck["bookingId"] == foreign).unwrap();
+    assert_eq!((&stuck["amount"], &stuck["refund"], &stuck["eventId"]), (&json!(4_500), &json!(1), &json!(event)));
+    let path = format!("/v1/operator/payments/{foreign}");
+    let mut wish = json!({"transactionId": stuck["transactionId"], "refund": 1});
+    client.operate(viewer, Method::POST, &path, &wish).await.refuses(403, "forbidden");
+    client.operate(admin, Method::POST, &path, &wish).await.refuses(409, "still-stuck");
+    wish["resolved"] = json!("sent to the bank account");
+    let seen_to = client.operate(admin, Method::POST, &path, &wish).await;
+    assert_eq!(seen_to.status, StatusCode::NO_CONTENT);
+    client.operate(admin, Method::POST, &path, &wish).await.refuses(409, "not-stuck");
+    refund_status(&second, foreign, "refunded").await;
+    let trail = format!("/v1/operator/events/{event}/audit");
+    let trail = client.operate(viewer, Method::GET, &trail, &json!(null)).await.expect(200);
+    assert_eq!(trail["entries"][0]["after"]["resolved"], "sent to the bank account");
+}
+
+/// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.
+async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
+    let mut visitor = Visitor::arrive(client, event).await.unwrap();
+    visitor.join().await.unwrap().expect(201);
+    visitor.come_in().await;
+    let held = visitor.reserve("first", wanted).await.unwrap();
+    let held = if held.status == 202 { visitor.settled(&held.body).await } else { held.expect(201) };
+    let transaction = visitor.pay(&held["totalAmount"], &held["currency"], outcome).await.unwrap();
+    let sold = visitor.confirm(&held, &transaction).await.unwrap().expect(200);
+    (visitor, sold)
+}
+
+async fn cancel(visitor: &Visitor, booking: &str, what: &Value) -> super::Answer {
+    visitor.send(Method::POST, &format!("/v1/bookings/{booking}/cancel"), &[], Some(what)).await.unwrap()
+}
+
+/// The booking, once its refund is as told.
+async fn refund_status(visitor: &Visitor, booking: &str, status: &str) -> Value {
+    let started = std::time::Instant::now();
+    loop {
+        let view = visitor.booking(booking).await.expect(200);
+        if view["refundStatus"] == status {
+            return view;
+        }
+        assert!(started.elapsed() < PATIENCE, "{status} never came: {view}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
