@@ -91,9 +91,65 @@ pub(crate) enum Command {
     /// Manage the operators' keys of a data folder
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
+    /// See to payments and refunds that are stuck
+    #[command(subcommand)]
+    Payments(PaymentsCommand),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// Where to ask as an operator.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OperatorAccess {
+    /// A gateway's address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) at: String,
+
+    /// An operator's key
+    #[arg(long, value_name = "KEY", env = "WEIR_OPERATOR_KEY", hide_env_values = true)]
+    pub(crate) operator_key: String,
+}
+
+/// A payment or refund, as `weir payments stuck` shows it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StuckPayment {
+    /// The booking
+    pub(crate) booking: String,
+
+    /// The payment at the provider
+    #[arg(long, value_name = "ID")]
+    pub(crate) transaction: String,
+
+    /// Of which of the booking's refunds; 0 is the payment itself
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) refund: u32,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum PaymentsCommand {
+    /// List payments and refunds that the provider would not do, the longest stuck first
+    Stuck {
+        #[command(flatten)]
+        access: OperatorAccess,
+    },
+    /// Ask the provider once more; an admin's key is needed
+    Repeat {
+        #[command(flatten)]
+        payment: StuckPayment,
+        #[command(flatten)]
+        access: OperatorAccess,
+    },
+    /// Note that it was done outside, for the audit trail; an admin's key is needed
+    Resolve {
+        #[command(flatten)]
+        payment: StuckPayment,
+        /// How, in a line
+        #[arg(long, value_name = "TEXT")]
+        how: String,
+        #[command(flatten)]
+        access: OperatorAccess,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

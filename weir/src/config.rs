@@ -20,7 +20,7 @@ pub(crate) use value::{LogFormat, StoreUrl};
 /// What every variable that sets a key begins with.
 const ENV_PREFIX: &str = "WEIR_";
 /// Variables that begin so and are nobody's key: the file's name, and what test suites tell themselves.
-const ENV_OTHERS: [&str; 2] = ["WEIR_CONFIG", "WEIR_TEST_"];
+const ENV_OTHERS: [&str; 3] = ["WEIR_CONFIG", "WEIR_OPERATOR_KEY", "WEIR_TEST_"];
 /// How alike two names must be for the one to be offered for the other, from 0 to 1.
 const NEAR_MISS: f64 = 0.7;
 

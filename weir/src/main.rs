@@ -17,6 +17,7 @@ mod doctor;
 mod failure;
 mod logging;
 mod output;
+mod payments;
 mod serve;
 mod simulate;
 mod stores;
@@ -76,6 +77,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             block_on(&config, |stop| verify_draw::run(args, stop))
         }
         Some(Command::Simulate(args)) => simulate::run(&args),
+        Some(Command::Payments(command)) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| async move { payments::run(&command).await })
+        }
         Some(Command::OperatorKey(command)) => operator_key(&configuration(&cli.settings)?, command),
         Some(Command::Config(ConfigCommand::Show { docs })) => {
             say(configuration(&cli.settings)?.to_toml(docs).trim_end());

@@ -1,6 +1,6 @@
 //! What becomes of a booking after it was paid for, the same on every kind of installation.
 
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Client, PATIENCE, SaleOf, Visitor, open_sale};
@@ -52,10 +52,20 @@ pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str
     let path = format!("/v1/operator/payments/{foreign}");
     let mut wish = json!({"transactionId": stuck["transactionId"], "refund": 1});
     client.operate(viewer, Method::POST, &path, &wish).await.refuses(403, "forbidden");
-    client.operate(admin, Method::POST, &path, &wish).await.refuses(409, "still-stuck");
-    wish["resolved"] = json!("sent to the bank account");
-    let seen_to = client.operate(admin, Method::POST, &path, &wish).await;
-    assert_eq!(seen_to.status, StatusCode::NO_CONTENT);
+    let payments = |words: &[&str]| {
+        let mut command = std::process::Command::new(super::binary());
+        let command = command.arg("payments").args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (_, listed) = payments(&["stuck"]);
+    assert!(listed.contains(&format!("{foreign} refund 1 of 4500 EUR")), "{listed}");
+    let which = [foreign, "--transaction", stuck["transactionId"].as_str().unwrap(), "--refund", "1"];
+    let (is_done, said) = payments(&[&["repeat"], &which[..]].concat());
+    assert!(!is_done && said.contains("still-stuck"), "{said}");
+    let (is_done, said) = payments(&[&["resolve"], &which[..], &["--how", "sent to the bank account"]].concat());
+    assert!(is_done, "{said}");
+    wish["resolved"] = json!("sent once more");
     client.operate(admin, Method::POST, &path, &wish).await.refuses(409, "not-stuck");
     refund_status(&second, foreign, "refunded").await;
     let trail = format!("/v1/operator/events/{event}/audit");

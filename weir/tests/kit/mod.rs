@@ -190,6 +190,11 @@ impl Client {
         Self { http, base: base.to_owned() }
     }
 
+    /// The gateway's address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Sends a request; an error means that no whole answer came.
     pub(crate) async fn send(
         &self,
