@@ -41,6 +41,7 @@ struct Sums {
     admissions: u64,
     holds: u64,
     confirmations: u64,
+    cancellations: u64,
 }
 
 impl Sums {
@@ -52,17 +53,18 @@ impl Sums {
         self.admissions += report.counted.admissions;
         self.holds += report.counted.holds;
         self.confirmations += report.counted.confirmations;
+        self.cancellations += report.counted.cancellations;
         self.failed += u64::from(report.broken.is_some());
     }
 }
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, failed, steps, crashes, joins, admissions, holds, confirmations } = self;
+        let Self { seeds, failed, steps, crashes, joins, admissions, holds, confirmations, cancellations } = self;
         write!(
             f,
             "{seeds} seeds, {failed} failed: {steps} steps, {crashes} crashes, {joins} joins, {admissions} admissions, \
-             {holds} holds, {confirmations} confirmations"
+             {holds} holds, {confirmations} confirmations, {cancellations} cancellations"
         )
     }
 }

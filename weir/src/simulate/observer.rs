@@ -74,6 +74,7 @@ struct Asked {
 struct Told {
     held: Option<Booking>,
     confirmed: bool,
+    cancelled: bool,
 }
 
 /// What was counted, for the summary.
@@ -83,6 +84,7 @@ pub(super) struct Counted {
     pub(super) admissions: u64,
     pub(super) holds: u64,
     pub(super) confirmations: u64,
+    pub(super) cancellations: u64,
 }
 
 struct Books {
@@ -107,6 +109,8 @@ struct Books {
     money_moved: bool,
     asked: BTreeMap<BookingId, Asked>,
     released: BTreeSet<BookingId>,
+    /// Those that their visitors asked to cancel, whole or in part.
+    cancelled: BTreeSet<BookingId>,
     told: BTreeMap<BookingId, Told>,
     /// Payments that the visitors made, and for which booking.
     payments: BTreeMap<TransactionId, BookingId>,
@@ -138,6 +142,7 @@ impl Observer {
             money_moved: false,
             asked: BTreeMap::new(),
             released: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             told: BTreeMap::new(),
             payments: BTreeMap::new(),
             settled: BTreeSet::new(),
@@ -204,6 +209,15 @@ impl Observer {
         let mut books = self.books();
         books.released.extend(batch.iter().map(|release| release.booking.clone()));
         books.ledger_changed = true;
+    }
+
+    /// A visitor is about to cancel.
+    pub(super) fn cancels(&self, booking: &BookingId) {
+        self.books().cancelled.insert(booking.clone());
+    }
+
+    pub(super) fn cancelling(&self) {
+        self.books().ledger_changed = true;
     }
 
     pub(super) fn paying(&self) {

@@ -285,6 +285,7 @@ impl Ledger for Ports {
     }
 
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
+        self.observer.cancelling();
         self.call("ledger", self.stores.ledger.cancel(batch, now)).await
     }
 
@@ -367,6 +368,7 @@ impl Payments for Ports {
     }
 
     async fn refund(&self, refund: &Refund) -> PortResult<Refunded> {
+        self.observer.paying();
         self.call("payments", self.stores.payments.refund(refund)).await
     }
 

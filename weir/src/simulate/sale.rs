@@ -6,6 +6,7 @@ use backends::memory::Lanes;
 use booking_core::{
     catalog::{Event, Location, Venue},
     id::EventId,
+    refund::{Notice, RefundPolicy, RefundTier},
     sale::SalePolicy,
     seats::SeatMap,
     time::Timestamp,
@@ -91,6 +92,12 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         location: Location { city: "Nowhere".to_owned(), point: None },
         seat_map,
     };
+    let tier = |percent| RefundTier { notice: Notice::FromHours(0), percent };
+    let refund_policy = match dice.range(0..=3) {
+        0 => RefundPolicy::new(Vec::new()),
+        1 => RefundPolicy::new(vec![tier(33)]),
+        _ => RefundPolicy::new(vec![tier(100)]),
+    };
     let event = Event {
         event_id: "evt_simulated".parse().expect("an id"),
         title: "A simulated evening".to_owned(),
@@ -100,7 +107,7 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         starts_at,
         currency: "EUR".parse().expect("a currency"),
         prices,
-        refund_policy: booking_core::refund::RefundPolicy::default(),
+        refund_policy: refund_policy.expect("one tier is a policy"),
     };
     (venue, event)
 }

@@ -14,7 +14,7 @@ use booking_core::{
         clock::Entropy as _,
         payments::{SandboxOutcome, SandboxPayments as _},
     },
-    seats::SeatId,
+    seats::{SeatId, SeatIndex},
     time::Timestamp,
 };
 
@@ -223,6 +223,10 @@ impl Visitor {
                         self.wait(hold_ms - 2_000, hold_ms + 4_000).await;
                     }
                     if self.pay(&booking).await {
+                        if self.chance(300) {
+                            self.wait(100, 20_000).await;
+                            self.cancel(&booking).await;
+                        }
                         return true;
                     }
                 }
@@ -283,6 +287,35 @@ impl Visitor {
         }
     }
 
+    /// Cancels, seat by seat or all at once, and asks again where there is no answer.
+    async fn cancel(&mut self, booking: &Booking) {
+        let id = &booking.booking_id;
+        let map = &self.scene.sale.venue.seat_map;
+        let named = |seat: &SeatIndex| map.seats()[seat.0 as usize].seat_id.clone();
+        let one_by_one = booking.seats.iter().map(|seat| vec![named(seat)]);
+        let mut asks: Vec<Vec<SeatId>> = one_by_one.take(self.scene.heavens.dice.count(0..=2) as usize).collect();
+        if asks.is_empty() || self.chance(400) {
+            asks.push(Vec::new());
+        }
+        for seats in asks {
+            self.scene.observer.cancels(id);
+            let cancel = BookingAct::Cancel { seats, refund: None };
+            for _ in 0..5 {
+                match self.gateway.ask(id, &self.user, cancel.clone()).await {
+                    Ok(Outcome::Booking(cancelled)) => {
+                        self.scene.observer.told_booking(&cancelled);
+                        break;
+                    }
+                    Ok(Outcome::Refused(Refusal::Unavailable { .. })) | Err(_) => {
+                        self.wait(100, 3_000).await;
+                        self.wander();
+                    }
+                    Ok(_) => return,
+                }
+            }
+        }
+    }
+
     /// Pays, perhaps with several cards. True: booked.
     async fn pay(&mut self, booking: &Booking) -> bool {
         let id = &booking.booking_id;
@@ -325,6 +358,8 @@ impl Visitor {
         let outcome = match dice.range(0..=99) {
             0..12 => SandboxOutcome::Decline,
             12..18 => SandboxOutcome::Timeout,
+            18..24 => SandboxOutcome::TimeoutAuthorised,
+            24..30 => SandboxOutcome::RefuseRefund,
             _ => SandboxOutcome::Approve,
         };
         let wrong = i64::from(dice.chance(30));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use booking_core::{
-    booking::{Booking, BookingState, PaymentStatus, PaymentStep},
+    booking::{Booking, BookingState, PaymentAct, PaymentStatus, PaymentStep},
     id::{BookingId, TransactionId},
     message::Wanted,
     ports::{catalog::CatalogReader as _, ledger::LedgerReader as _, payments::Payments as _},
@@ -16,7 +16,14 @@ impl Books {
     /// Invariant 3 begins here: what a visitor was told is to stay.
     pub(super) fn told_booking(&mut self, booking: &Booking) {
         let counted = &mut self.counted;
-        let told = self.told.entry(booking.booking_id.clone()).or_insert(Told { held: None, confirmed: false });
+        let told = self.told.entry(booking.booking_id.clone()).or_insert(Told {
+            held: None,
+            confirmed: false,
+            cancelled: false,
+        });
+        if booking.state == BookingState::Cancelled || !booking.cancelled_seats.is_empty() {
+            counted.cancellations += u64::from(!std::mem::replace(&mut told.cancelled, true));
+        }
         match booking.state {
             BookingState::Held if told.held.is_none() => {
                 counted.holds += 1;
@@ -66,8 +73,9 @@ impl Books {
                 Wanted::Seats(seats) => seats.len(),
                 Wanted::BestAvailable { count, .. } => *count as usize,
             };
-            let distinct: BTreeSet<_> = booking.seats.iter().collect();
-            if distinct.len() != wanted || booking.seats.len() != wanted || booking.user_id != asked.user {
+            let distinct = all_seats(booking);
+            let count = booking.seats.len() + booking.cancelled_seats.len();
+            if distinct.len() != wanted || count != wanted || booking.user_id != asked.user {
                 broken = Some((2, format!("{id} has {} of the {wanted} seats asked for", distinct.len())));
             }
         }
@@ -81,7 +89,12 @@ impl Books {
         let mut lost = None;
         for (id, told) in &self.told {
             let row = rows.get(id);
-            if told.confirmed && row.is_none_or(|row| row.state != BookingState::Confirmed) {
+            let is_booked = |row: &Booking| match row.state {
+                BookingState::Confirmed => row.cancelled_seats.is_empty() || self.cancelled.contains(id),
+                BookingState::Cancelled => self.cancelled.contains(id),
+                _ => false,
+            };
+            if told.confirmed && !row.is_some_and(is_booked) {
                 lost = Some(format!("{id} was told to be confirmed, the ledger has {:?}", row.map(|row| row.state)));
             }
             let Some(held) = &told.held else { continue };
@@ -91,9 +104,9 @@ impl Books {
                     BookingState::Held | BookingState::Confirmed => true,
                     BookingState::Expired => ran_out,
                     BookingState::Released => self.released.contains(id),
-                    BookingState::Cancelled => false,
+                    BookingState::Cancelled => self.cancelled.contains(id),
                 };
-                is_right && row.seats == held.seats
+                is_right && all_seats(row) == all_seats(held)
             });
             if !stands {
                 let row = row.map(|row| (row.state, row.seats.clone()));
@@ -131,8 +144,7 @@ impl Books {
         let open = rows.values().any(|booking| booking.state == BookingState::Held);
         let unsettled = |(transaction, id): (&TransactionId, &BookingId)| {
             let acts = answer(stores.ledger.payment_acts(id));
-            let of_it = || acts.iter().filter(|act| act.transaction == *transaction);
-            of_it().next().is_some() && !of_it().any(|act| act.step.is_end())
+            acts.iter().any(|act| act.transaction == *transaction && act.step.is_begin() && !is_closed(&acts, act))
         };
         !open && !self.payments.iter().any(unsettled)
     }
@@ -162,10 +174,10 @@ impl Books {
             }
         }
         for (id, booking) in self.rows(stores) {
-            if booking.state != BookingState::Confirmed {
+            if !matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled) {
                 continue;
             }
-            let due = event.total(&venue.seat_map, &booking.seats);
+            let due = event.total(&venue.seat_map, &all_seats(&booking).into_iter().collect::<Vec<_>>());
             let acts = answer(stores.ledger.payment_acts(&id));
             let taken: Vec<_> = acts.iter().filter(|act| act.step == PaymentStep::Captured).collect();
             let is_paid = taken.len() == 1
@@ -175,6 +187,14 @@ impl Books {
                 let steps: Vec<_> = acts.iter().map(|act| (act.step, act.transaction.as_str())).collect();
                 let by = &booking.transaction;
                 broken = Some(format!("{id} is confirmed by {by:?} and costs {due:?}, the trail has {steps:?}"));
+            }
+            // What is due for cancelled seats was given back, or waits for a person: nothing of it is forgotten.
+            let amounts =
+                |step| -> i64 { acts.iter().filter(|act| act.step == step).map(|act| act.amount.amount).sum() };
+            let given_back = amounts(PaymentStep::Refunded) + amounts(PaymentStep::Stuck);
+            let (due, owed) = (amounts(PaymentStep::RefundDue), booking.refund.unwrap_or(0));
+            if due != owed || given_back != owed {
+                broken = Some(format!("{id} owes {owed}; {due} are due, {given_back} were given back or are stuck"));
             }
         }
         if let Some(what) = broken {
@@ -195,11 +215,18 @@ fn account(stores: &Stores, transaction: &TransactionId, id: &BookingId) -> Resu
     let ended = acts.iter().any(|act| act.transaction == *transaction && act.step.is_end());
     let booking = answer(stores.ledger.booking(id));
     let pays = booking.is_some_and(|booking| {
-        booking.state == BookingState::Confirmed && booking.transaction.as_ref() == Some(transaction)
+        matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled)
+            && booking.transaction.as_ref() == Some(transaction)
     });
+    // Never more than is due, and never before the ledger says so.
+    let due = acts.iter().filter(|act| act.transaction == *transaction && act.step == PaymentStep::RefundDue);
+    let due: i64 = due.map(|act| act.amount.amount).sum();
+    if standing.refunded > due {
+        return Err(format!("{} were refunded of {transaction} for {id}, {due} were due", standing.refunded));
+    }
     let (holds, is_final) = match status {
         PaymentStatus::Authorised => (was(PaymentStep::Asked) && !ended, false),
-        PaymentStatus::Captured => (pays && was(PaymentStep::Asked), was(PaymentStep::Captured)),
+        PaymentStatus::Captured => (pays && was(PaymentStep::Asked), false),
         PaymentStatus::Voided => (!pays && was(PaymentStep::VoidDue), was(PaymentStep::Voided)),
         PaymentStatus::Created | PaymentStatus::Declined => (true, false),
     };
@@ -208,4 +235,15 @@ fn account(stores: &Stores, transaction: &TransactionId, id: &BookingId) -> Resu
     }
     let steps: Vec<_> = acts.iter().filter(|act| act.transaction == *transaction).map(|act| act.step).collect();
     Err(format!("{transaction} is {status:?} at the provider; the trail of {id} has {steps:?}, and it pays: {pays}"))
+}
+
+/// The seats that it has or had.
+fn all_seats(booking: &Booking) -> BTreeSet<SeatIndex> {
+    booking.seats.iter().chain(&booking.cancelled_seats).copied().collect()
+}
+
+/// Whether nothing is left to do by itself about the money of `act`.
+fn is_closed(acts: &[PaymentAct], act: &PaymentAct) -> bool {
+    let closes = |step: PaymentStep| step.is_end() || step == PaymentStep::Stuck;
+    acts.iter().any(|later| later.is_of_one_with(act) && closes(later.step))
 }
