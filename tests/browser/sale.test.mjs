@@ -25,7 +25,7 @@ async function barriers(page) {
   return found.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes[0].html}`);
 }
 
-test("a visitor joins, waits, picks two seats, pays and sees tickets", async () => {
+test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them back", async () => {
   const event = await openSale(weir, { opensInMs: 6000 });
   const page = await browser.page();
   await page.goto(`${weir.base}/`);
@@ -54,6 +54,25 @@ test("a visitor joins, waits, picks two seats, pays and sees tickets", async () 
   await page.locator("#tickets-title").waitFor({ timeout: 30_000 });
   assert.equal(await page.locator("#tickets-list > li").count(), 2);
   await page.waitForFunction(() => document.querySelector("#tickets-qr").naturalWidth > 0);
+  assert.deepEqual(await barriers(page), []);
+
+  // One ticket goes back, with the money shown before and after; then the other.
+  await page.getByText("Cancel tickets").click();
+  assert.equal(await page.locator("#cancel-confirm").isDisabled(), true);
+  await page.locator("#cancel-seats input").first().check();
+  await page.getByRole("button", { name: /Cancel this ticket and get .*45\.00 EUR back/ }).waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await page.locator("#cancel-confirm").click();
+  await page.getByText(/45\.00 EUR were given back/).waitFor({ timeout: 30_000 });
+  assert.equal(await page.locator("#tickets-list > li").count(), 1);
+  await page.getByText("Cancel tickets").click();
+  await page.locator("#cancel-seats input").first().check();
+  await page.locator("#cancel-confirm").click();
+  await page.getByRole("heading", { name: "Your booking is cancelled" }).waitFor();
+  await page.getByText(/90\.00 EUR were given back/).waitFor({ timeout: 30_000 });
+  await page.reload();
+  await page.getByRole("heading", { name: "Your booking is cancelled" }).waitFor();
+  assert.equal(await page.locator("#tickets-qr").isVisible(), false);
   assert.deepEqual(await barriers(page), []);
 
   // The browser itself recomputes the place from the public record.

@@ -306,6 +306,32 @@ tickets-heading = { $n ->
 tickets-number = Ticket { $id }
 tickets-paid = Paid: { $amount }
 tickets-print = Print
+tickets-cancelled = Your booking is cancelled
+
+## Giving tickets back
+
+cancel-title = Cancel tickets
+cancel-which = Which tickets do you want to give back?
+cancel-seat-back = { $amount } back
+cancel-seat-nothing = nothing back
+cancel-choose = Choose the tickets to cancel
+cancel-confirm = { $n ->
+    [one] Cancel this ticket and get { $amount } back
+   *[other] Cancel { $n } tickets and get { $amount } back
+}
+cancel-confirm-nothing = { $n ->
+    [one] Cancel this ticket without money back
+   *[other] Cancel { $n } tickets without money back
+}
+cancel-done = { $n ->
+    [one] The ticket is cancelled.
+   *[other] { $n } tickets are cancelled.
+}
+cancel-changed = By now another amount would be given back. Nothing was cancelled; the amounts below are the new ones.
+cancel-refund-pending = { $amount } are on their way back to you.
+cancel-refund-refunded = { $amount } were given back to the way you paid.
+cancel-refund-delayed = { $amount } are yours, but could not be given back to the way you paid. The organiser sees to it.
+cancel-refund-nothing = Nothing is given back.
 
 ## Checking the draw
 

@@ -176,7 +176,7 @@ function held(booking) {
 function paid(booking) {
   entry = undefined;
   stream?.close();
-  announce(t("tickets-title"));
+  announce(booking.status === "cancelled" ? t("tickets-cancelled") : t("tickets-title"));
   drawTickets(booking);
   go("tickets");
 }
@@ -219,7 +219,7 @@ async function resume() {
   if (!bookingId) return false;
   try {
     const { data } = await call("GET", `/v1/bookings/${bookingId}`, { attempts: 4 });
-    if (data.status === "confirmed") {
+    if (data.status === "confirmed" || data.status === "cancelled") {
       paid(data);
       return true;
     }

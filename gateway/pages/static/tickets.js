@@ -2,14 +2,21 @@
 
 import { $, lang, make, page, setText, show, t } from "./page.js";
 import { money } from "./format.js";
+import { createCancel } from "./cancel.js";
 import { seatName } from "./seats.js";
 
+const cancel = createCancel({ onChanged: drawTickets });
 $("tickets-print").addEventListener("click", () => window.print());
 
 /** Shows them. */
 export function drawTickets(booking) {
   const tickets = booking.tickets ?? [];
   const bySeat = new Map((booking.seatDetails ?? []).map((seat) => [seat.seatId, seat]));
+  const isCancelled = booking.status === "cancelled";
+  setText($("tickets-title"), isCancelled ? t("tickets-cancelled") : t("tickets-title"));
+  show($("tickets-lead"), !isCancelled);
+  show($("tickets-body"), !isCancelled);
+  cancel.draw(booking);
   setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
   setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));
   $("tickets-list").replaceChildren(

@@ -67,8 +67,8 @@ impl Sources {
                 "part-room.html", "part-seats.html", "part-tickets.html", "problem.html",
             ),
             statics: embedded!("static":
-                "api.js", "audit-text.js", "audit.js", "base.css", "browse.css", "browse.js", "chart.js", "checkout.css",
-                "checkout.js", "clock.js", "console.css", "controls.js", "draw.js", "event.js", "format.js",
+                "api.js", "audit-text.js", "audit.js", "base.css", "browse.css", "browse.js", "cancel.js", "chart.js",
+                "checkout.css", "checkout.js", "clock.js", "console.css", "controls.js", "draw.js", "event.js", "format.js",
                 "live.js", "messages.js", "operator.js", "page.js", "room-view.js", "room.css", "room.js",
                 "seat-list.js", "seat-map.js", "seat-move.js", "seat-zoom.js", "seats-model.js", "seats.css",
                 "seats.js", "sse.js", "tickets.js", "verify.js", "weir.svg",

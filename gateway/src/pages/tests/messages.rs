@@ -69,8 +69,18 @@ fn a_page_hands_its_scripts_every_message_that_they_use() {
     let pages: [(&str, &[&str], &[&str]); 3] = [
         (
             "event",
-            &["common", "room", "seats", "checkout", "tickets"],
-            &["event.js", "room.js", "seats.js", "seat-list.js", "checkout.js", "tickets.js", "format.js", "api.js"],
+            &["common", "room", "seats", "checkout", "tickets", "cancel"],
+            &[
+                "event.js",
+                "room.js",
+                "seats.js",
+                "seat-list.js",
+                "checkout.js",
+                "tickets.js",
+                "cancel.js",
+                "format.js",
+                "api.js",
+            ],
         ),
         ("draw", &["common", "draw"], &["draw.js", "api.js"]),
         ("operator", &["common", "operator"], &["operator.js", "controls.js", "audit.js", "api.js"]),
