@@ -119,6 +119,7 @@ pub struct ClaimSeats {
 
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most claims are held, so that a box would be one more allocation each")]
 pub enum Claimed {
     /// Held, now or by an earlier try of the same request; in whatever state it is by now.
     Held(Booking),

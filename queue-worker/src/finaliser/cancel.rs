@@ -17,7 +17,7 @@ use crate::{Gauges, Parts, outward};
 /// What a cancellation came to.
 enum Decided {
     /// The booking whose seats were given up, now or by a try before, and what live maps should show.
-    Cancelled(Booking, Vec<SeatChanges>),
+    Cancelled(Box<Booking>, Vec<SeatChanges>),
     Refused(Refusal),
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn cancel(
         }
         untold
     };
-    let (untold, answered) = join(afterwards, answer(Outcome::Booking(Box::new(booking.clone())))).await;
+    let (untold, answered) = join(afterwards, answer(Outcome::Booking(booking.clone()))).await;
     answered.map(|()| untold)
 }
 
@@ -90,7 +90,7 @@ async fn decide(
     let left: Vec<SeatIndex> = named.into_iter().filter(is_left).collect();
     if left.is_empty() {
         // A cancellation that is repeated.
-        return Ok(Decided::Cancelled(booking, Vec::new()));
+        return Ok(Decided::Cancelled(Box::new(booking), Vec::new()));
     }
     if now >= event.starts_at {
         return Ok(Decided::Refused(Refusal::EventOver));
@@ -103,7 +103,7 @@ async fn decide(
     let ask = CancelSeats { booking: command.booking.clone(), user: command.user.clone(), seats: refunds };
     let mut applied = parts.ledger.cancel(&[ask], now).await?;
     Ok(match applied.answers.pop() {
-        Some(Cancelled::Cancelled(booking)) => Decided::Cancelled(booking, applied.seats),
+        Some(Cancelled::Cancelled(booking)) => Decided::Cancelled(Box::new(booking), applied.seats),
         Some(Cancelled::NotConfirmed(_)) => Decided::Refused(Refusal::NotConfirmed),
         Some(Cancelled::Unknown) | None => Decided::Refused(Refusal::NotFound),
     })

@@ -59,7 +59,7 @@ pub async fn a_live_map_that_follows_the_changes_shows_the_seats<L: Ledger>(open
             _ => {
                 // The first seat of one, both of another.
                 let first = earlier * 7 % 20;
-                let given_up = &[first, first + 1][..1 + earlier as usize % 2];
+                let given_up = &[first, first + 1][..=earlier as usize % 2];
                 cancel_now(&ledger, give_up(earlier, given_up, 0), now).await.seats
             }
         });
