@@ -131,6 +131,8 @@ pub enum Claimed {
     TooManySeats,
     /// The session has a confirmed booking: its admission is over.
     SessionOver,
+    /// The event does not take place.
+    CalledOff,
 }
 
 /// A confirmation whose payment is authorised.
@@ -199,6 +201,16 @@ pub enum Cancelled {
     NotConfirmed(Booking),
     /// There is no such booking of this user.
     Unknown,
+}
+
+/// An event that does not take place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledOff {
+    /// Since when it is known here.
+    pub at: Timestamp,
+    /// Why, for those who have tickets.
+    pub reason: String,
 }
 
 /// What live maps should show after a change.

@@ -178,6 +178,14 @@ pub enum OperatorAct {
         /// Only if the sale's version is still this.
         if_version: Option<u64>,
     },
+    /// Call the event off: every booking is cancelled, and its whole price given back.
+    #[serde(rename_all = "camelCase")]
+    CallOff {
+        /// Which.
+        event: EventId,
+        /// Why, for those who have tickets.
+        reason: String,
+    },
     /// End an admission.
     #[serde(rename_all = "camelCase")]
     Revoke {
@@ -265,6 +273,9 @@ pub enum Refusal {
     /// The event has begun.
     #[error("the event is over")]
     EventOver,
+    /// The event does not take place.
+    #[error("the event was called off")]
+    CalledOff,
     /// The hold ran out, or was given back.
     #[error("the hold has run out")]
     HoldExpired,

@@ -8,6 +8,7 @@ use http::request::Parts as Head;
 use crate::{app::App, identity::bearer, keys::Role, problem::Problem};
 
 pub(crate) mod audit;
+pub(crate) mod call_off;
 pub(crate) mod command;
 pub(crate) mod events;
 pub(crate) mod payments;

@@ -80,6 +80,7 @@ problems! {
     orphan_seat: CONFLICT, "orphan-seat", "A single seat would be left";
     sale_ended: CONFLICT, "sale-ended", "The sale has ended";
     event_over: CONFLICT, "event-over", "The event is over";
+    called_off: CONFLICT, "called-off", "The event was called off";
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
     not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";

@@ -1,12 +1,13 @@
-//! Expiry: holds end by their deadline, whoever looks; this tells the screens.
+//! Expiry: holds end by their deadline, whoever looks; this tells the screens. And the bookings of events that were
+//! called off end here, too.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use booking_core::{holds::Settle, id::EventId, time::Timestamp};
 
-use crate::{Error, Gauges, Parts, Progress, Settings, outward};
+use crate::{Error, Gauges, Parts, Progress, Settings, called_off, outward};
 
-/// Marks holds that ran out. One for all events; more than one do no harm.
+/// Marks holds that ran out, and cancels what was called off. One for all events; more than one do no harm.
 pub struct Expiry {
     parts: Parts,
     gauges: Arc<Gauges>,
@@ -19,7 +20,8 @@ impl Expiry {
         Self { parts, gauges, at_once: settings.expire_batch }
     }
 
-    /// Marks up to a batch of holds whose deadline has passed.
+    /// Marks up to a batch of holds whose deadline has passed, and cancels up to a batch of bookings of events that were
+    /// called off.
     ///
     /// # Errors
     /// If the ledger fails. A table or a screen that could not be told finds out by itself.
@@ -36,6 +38,7 @@ impl Expiry {
         }
         outward::publish_seats(&*self.parts.log, &applied.seats).await;
         self.gauges.expired_total.add(applied.answers.len());
-        Ok(Progress::of(applied.answers.len()))
+        let called_off = called_off::cancel_some(&self.parts, &self.gauges, self.at_once, now).await?;
+        Ok(Progress::of(applied.answers.len() + called_off))
     }
 }

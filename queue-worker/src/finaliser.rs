@@ -295,8 +295,8 @@ impl Finaliser {
             .await
         {
             Ok(settled) => {
-                self.settled_at = Some(now);
-                settled
+                self.settled_at = (!settled.has_more).then_some(now);
+                settled.count
             }
             Err(error) => {
                 tracing::warn!(%error, "payments without an end can't be looked for");

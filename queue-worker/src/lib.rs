@@ -29,6 +29,7 @@ use booking_core::ports::{
 };
 
 mod alongside;
+mod called_off;
 mod error;
 pub mod expiry;
 pub mod finaliser;

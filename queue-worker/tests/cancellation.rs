@@ -6,7 +6,7 @@ mod support;
 
 use booking_core::{
     booking::{Booking, BookingState, PaymentAct, PaymentStep},
-    message::{BookingAct, Outcome, Refusal},
+    message::{BookingAct, OperatorAct, Outcome, Refusal},
     ports::{
         ledger::LedgerReader as _,
         payments::{Payments as _, SandboxOutcome},
@@ -149,4 +149,37 @@ async fn a_refund_that_the_provider_refuses_waits_for_a_person() {
     assert_eq!(entries, [("s2", "anna"), ("s1", "anna"), ("c1", "box office")]);
     let other = ask(&world, &mut crew, 1, see_to(1, 1, Some("again"), "s3")).await;
     assert!(matches!(other, Outcome::Refused(Refusal::NotStuck)), "{other:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_called_off_gives_everything_back() {
+    let (world, mut crew) = open_sale(settings()).await;
+    buy(&world, &mut crew, 1, &["1-1", "1-2"], SandboxOutcome::Approve).await;
+    let Outcome::Booking(_) = ask(&world, &mut crew, 1, cancel(&["1-2"], Some(500))).await else { panic!() };
+    buy(&world, &mut crew, 2, &["2-1", "2-2", "2-3"], SandboxOutcome::Approve).await;
+    let held = world.hold(3, "a", seats(&["1-3"])).await;
+    crew.turn(&world).await;
+    assert!(matches!(world.answer(&held).await, Some(Outcome::Booking(_))));
+    world.pay(3, 1_000, SandboxOutcome::Approve).await;
+    let event = world.event.clone();
+    let off = world.command("off", OperatorAct::CallOff { event, reason: "The hall is flooded.".to_owned() }).await;
+    crew.turn(&world).await;
+    assert!(matches!(world.answer(&off).await, Some(Outcome::Done)));
+    // Whoever is just paying gets nothing, and nothing is taken.
+    let act = BookingAct::Confirm { transaction: transaction(3), amount: 1_000 };
+    let late = ask(&world, &mut crew, 3, act).await;
+    assert!(matches!(late, Outcome::Refused(Refusal::HoldExpired)), "{late:?}");
+    let question = world.hold(4, "a", seats(&["1-4"])).await;
+    crew.turn_until(&world, OPENS + 20_000, 1_000).await;
+    assert!(matches!(world.answer(&question).await, Some(Outcome::Refused(Refusal::CalledOff))));
+    for (number, expected) in [(1, 1_500), (2, 3_000)] {
+        let booking = world.ledger.booking(&booking(number, "a")).await.unwrap().expect("there");
+        assert_eq!((booking.state, booking.refund), (BookingState::Cancelled, Some(expected)));
+        assert_eq!(refunded(&world, number).await, expected, "the whole price of every seat it still had");
+    }
+    let bookings = [1, 2, 3].map(|number| booking(number, "a"));
+    invariants::money_has_its_booking(&world, &bookings, &[1, 2, 3].map(transaction)).await;
+    assert_eq!(world.ledger.seat_states(&world.event).await.unwrap().taken, []);
+    let trail = world.ledger.audit_trail(&world.event, None, 1).await.unwrap();
+    assert_eq!((trail[0].command.as_str(), trail[0].action.as_str()), ("off", "callOff"));
 }

@@ -35,3 +35,8 @@ ALTER TABLE unsettled_payments
     ADD PRIMARY KEY (booking_id, transaction_id, refund);
 
 CREATE INDEX unsettled_payments_stuck ON unsettled_payments (stuck) WHERE stuck IS NOT NULL;
+
+-- Events that don't take place, with since when and why, as JSON.
+ALTER TABLE event_versions ADD COLUMN called_off JSON;
+
+CREATE INDEX events_called_off ON event_versions (event_id) WHERE called_off IS NOT NULL;

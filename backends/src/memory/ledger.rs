@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -51,6 +51,10 @@ impl LedgerReader for MemoryLedger {
         Ok(locked(&self.0).seat_states(event))
     }
 
+    async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
+        Ok(locked(&self.0).called_off(event))
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         Ok(locked(&self.0).totals(event, now))
     }
@@ -90,6 +94,14 @@ impl Ledger for MemoryLedger {
 
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
         Ok(self.apply(|books, touched| batch.iter().map(|ask| books.cancel(ask, now, touched)).collect()))
+    }
+
+    async fn call_off(&self, event: &EventId, called_off: &CalledOff) -> PortResult<CalledOff> {
+        Ok(locked(&self.0).call_off(event, called_off))
+    }
+
+    async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>> {
+        Ok(locked(&self.0).bookings_called_off(max))
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {

@@ -14,8 +14,8 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -100,6 +100,10 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => read::seat_states(connection, event))
     }
 
+    async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
+        ask!(&self.database, PORT, connection => trails::called_off(connection, event))
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         ask!(&self.database, PORT, connection => read::totals(connection, event, now))
     }
@@ -157,6 +161,14 @@ impl Ledger for PostgresLedger {
             books.apply(batch, now, |books, ask, touched| Some(books.cancel(ask, now, touched)))
         })
         .await
+    }
+
+    async fn call_off(&self, event: &EventId, called_off: &CalledOff) -> PortResult<CalledOff> {
+        ask!(&self.database, PORT, connection => trails::call_off(connection, event, called_off))
+    }
+
+    async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>> {
+        ask!(&self.database, PORT, connection => read::bookings_called_off(connection, max))
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {

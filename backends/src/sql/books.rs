@@ -43,6 +43,7 @@ pub(crate) struct Hall {
     pub(crate) version: u64,
     /// Seats booked.
     pub(crate) booked: u64,
+    pub(crate) is_called_off: bool,
     pub(crate) changed: bool,
 }
 
@@ -110,6 +111,7 @@ impl Books {
         }
         let is_taken = |seat: &SeatIndex| self.owner(&claim.event, *seat, now).is_some();
         let standings = Standings {
+            called_off: self.is_called_off(&claim.event),
             session_over: self.of_session(&claim.session).any(Booking::ends_session),
             seats_of_session: self.seats_of_session(&claim.session, now),
             seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
@@ -130,6 +132,7 @@ impl Books {
         let seats = match kept {
             None => SeatsFor::Others,
             Some(_) if is_given_back => SeatsFor::NotForThisPayment,
+            Some(kept) if self.is_called_off(&kept.booking.event_id) => SeatsFor::Others,
             Some(kept) => self.seats_for(kept, now),
         };
         let (answer, after) = judge_confirm(kept.map(|kept| &kept.booking), ask, seats, now);
@@ -215,6 +218,10 @@ impl Books {
             touched.0.entry(booking.event_id.clone()).or_default().insert(*index, status);
         }
         self.outbox.push(OutboxRow { number: 0, kind: outbox_kind(&booking).to_owned(), booking, at: now });
+    }
+
+    fn is_called_off(&self, event: &EventId) -> bool {
+        self.halls.get(event).is_some_and(|hall| hall.is_called_off)
     }
 
     fn booking(&self, id: &BookingId) -> Option<&Booking> {

@@ -9,8 +9,8 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -103,6 +103,10 @@ impl LedgerReader for SqliteLedger {
         self.0.database.answer(read::seat_states(self.readers(), event).await)
     }
 
+    async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
+        self.0.database.answer(read::called_off(self.readers(), event).await)
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         self.0.database.answer(read::totals(self.readers(), event, now).await)
     }
@@ -141,6 +145,15 @@ impl Ledger for SqliteLedger {
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
         let batch = batch.to_vec();
         self.ask(|reply| Act::Cancel { batch, now, reply }).await
+    }
+
+    async fn call_off(&self, event: &EventId, called_off: &CalledOff) -> PortResult<CalledOff> {
+        let (event, called_off) = (event.clone(), called_off.clone());
+        self.ask(|reply| Act::CallOff { event, called_off, reply }).await
+    }
+
+    async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>> {
+        self.0.database.answer(read::bookings_called_off(self.readers(), max).await)
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {

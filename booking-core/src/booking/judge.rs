@@ -16,6 +16,8 @@ use crate::{
 /// What a ledger knows when seats are claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standings {
+    /// Whether the event was called off.
+    pub called_off: bool,
     /// Whether a booking of the claim's session is or was confirmed.
     pub session_over: bool,
     /// Seats of live holds and bookings of the claim's session.
@@ -32,7 +34,7 @@ pub enum SeatsFor {
     /// Each is its own, or free: nobody's, or in somebody's hold that ran out. And where its own hold has run out, its
     /// session and its user would not have more seats with it than its claim's `max_seats`.
     It,
-    /// Not so.
+    /// Not so; or the event was called off.
     Others,
     /// Not for this payment, whoever has them: it is to be given back, or was.
     NotForThisPayment,
@@ -74,6 +76,9 @@ pub fn settles_earlier(claim: &ClaimSeats, earlier: &Booking) -> Claimed {
 /// What becomes of `claim`, and the booking to write. A claim whose id is known is not judged again:
 /// [`settles_earlier`].
 pub fn judge_claim(claim: &ClaimSeats, standings: &Standings, now: Timestamp) -> (Claimed, Option<Booking>) {
+    if standings.called_off {
+        return (Claimed::CalledOff, None);
+    }
     let had = standings.seats_of_session.max(standings.seats_of_user);
     if standings.session_over {
         return (Claimed::SessionOver, None);
@@ -237,7 +242,7 @@ mod tests {
         for (number, (asked, seats_of_session, seats_of_user, session_over, taken, expected)) in
             table.into_iter().enumerate()
         {
-            let standings = Standings { session_over, seats_of_session, seats_of_user, taken };
+            let standings = Standings { session_over, seats_of_session, seats_of_user, taken, ..Standings::default() };
             let (answer, booking) = judge_claim(&claim(asked), &standings, Timestamp::default());
             assert!(expected(&answer), "row {number}: {answer:?}");
             assert_eq!(booking.is_some(), held(&answer), "row {number}: written if held");
@@ -293,6 +298,12 @@ mod tests {
         assert_eq!(after.unwrap().refund, Some(500));
         let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, -400)]), Timestamp::default());
         assert_eq!(after.unwrap().refund, Some(0));
+    }
+
+    #[test]
+    fn nothing_is_claimed_of_an_event_that_was_called_off() {
+        let standings = Standings { called_off: true, session_over: true, ..Standings::default() };
+        assert_eq!(judge_claim(&claim(1), &standings, Timestamp::default()), (Claimed::CalledOff, None));
     }
 
     #[test]

@@ -226,7 +226,9 @@ pub fn steer(state: &LineState, act: &OperatorAct, now: Timestamp) -> Result<Vec
             }
             Ok(vec![StateKind::Revoked { session: session.clone() }])
         }
-        OperatorAct::PutVenue { .. } | OperatorAct::PutEvent { .. } => Err(Refusal::NotFound),
+        OperatorAct::PutVenue { .. } | OperatorAct::PutEvent { .. } | OperatorAct::CallOff { .. } => {
+            Err(Refusal::NotFound)
+        }
     }
 }
 

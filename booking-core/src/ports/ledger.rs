@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use super::PortResult;
 use crate::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, SeatChanges, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, SeatChanges, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -56,6 +56,9 @@ pub trait LedgerReader: Send + Sync {
     /// The event's seats.
     async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates>;
 
+    /// Whether and why the event was called off.
+    async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>>;
+
     /// Seats held (live at `now`) and booked, and how many sessions hold or have booked.
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals>;
 
@@ -96,6 +99,13 @@ pub trait Ledger: LedgerReader {
     ///
     /// [`PaymentStep::RefundDue`]: crate::booking::PaymentStep::RefundDue
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>>;
+
+    /// Calls the event off, unless it was before, and answers as it was called off first. From then on nothing of it is
+    /// claimed or confirmed: [`Claimed::CalledOff`], [`Confirmed::Gone`].
+    async fn call_off(&self, event: &EventId, called_off: &CalledOff) -> PortResult<CalledOff>;
+
+    /// Up to `max` confirmed bookings of events that were called off, in the order made.
+    async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>>;
 
     /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;

@@ -40,6 +40,17 @@ pub(crate) fn has_key(headers: &HeaderMap) -> bool {
 /// # Errors
 /// As the workers refuse; [unavailable].
 pub(crate) async fn ask(app: &App, operator: &Operator, key: &str, act: OperatorAct) -> Result<Outcome, Problem> {
+    match try_ask(app, operator, key, act).await? {
+        Outcome::Refused(why) => Err(refusal::problem(why)),
+        done => Ok(done),
+    }
+}
+
+/// The same; a refusal is an answer.
+///
+/// # Errors
+/// [unavailable].
+pub(crate) async fn try_ask(app: &App, operator: &Operator, key: &str, act: OperatorAct) -> Result<Outcome, Problem> {
     let id = hex::encode(app.parts.entropy.id_bytes());
     let asked = commands::ask(app, &Topic::Commands, key, |reply_to, deadline| {
         message::encode(&OperatorCommand {
@@ -51,8 +62,5 @@ pub(crate) async fn ask(app: &App, operator: &Operator, key: &str, act: Operator
             act,
         })
     });
-    match asked.await? {
-        Outcome::Refused(why) => Err(refusal::problem(why)),
-        done => Ok(done),
-    }
+    asked.await
 }

@@ -13,11 +13,15 @@ use booking_core::{
     time::Timestamp,
 };
 
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
 use super::money;
 use crate::{Gauges, Parts, Settings, settings::millis};
 
 /// Payments looked at in one go.
 const AT_ONCE: usize = 1_000;
+/// Of those, how many are being settled at the same time.
+const SIDE_BY_SIDE: usize = 32;
 /// The most doublings of the pause between tries.
 const MAX_DOUBLINGS: u32 = 10;
 
@@ -48,8 +52,15 @@ fn money_of(act: &PaymentAct) -> (BookingId, TransactionId, u32) {
     (act.booking.clone(), act.transaction.clone(), act.refund)
 }
 
-/// Settles the payments of `lane`'s events that began long enough ago and are not being worked on. Answers how many it
-/// brought to an end.
+/// What a look at unsettled payments came to.
+pub(super) struct Settled {
+    /// How many were brought to an end.
+    pub(super) count: usize,
+    /// Whether there are more than were looked at: those that wait should not wait for the next look.
+    pub(super) has_more: bool,
+}
+
+/// Settles the payments of `lane`'s events that began long enough ago and are not being worked on.
 pub(super) async fn settle(
     parts: &Parts,
     gauges: &Gauges,
@@ -58,26 +69,23 @@ pub(super) async fn settle(
     busy: &HashSet<BookingId>,
     retries: &mut Retries,
     now: Timestamp,
-) -> PortResult<usize> {
+) -> PortResult<Settled> {
     gauges.stuck.set(parts.ledger.stuck_payments(AT_ONCE).await?.len() as u64);
     let until = now.plus_millis(-millis(settings.settle_after_ms));
     let unsettled = parts.ledger.unsettled_payments(until, AT_ONCE).await?;
     let still: HashSet<_> = unsettled.iter().map(money_of).collect();
     retries.0.retain(|money, _| still.contains(money));
     if unsettled.is_empty() {
-        return Ok(0);
+        return Ok(Settled { count: 0, has_more: false });
     }
     let lanes = parts.log.lanes(&Topic::Bookings).await?;
+    let is_due = |act: &&PaymentAct| !busy.contains(&act.booking) && retries.is_due(act, now);
+    let due: Vec<&PaymentAct> = unsettled.iter().filter(is_due).collect();
+    let ends: Vec<_> = due.into_iter().map(|act| end_of_lane(parts, gauges, (lane, lanes), act, now).boxed()).collect();
+    let mut ends = stream::iter(ends).buffer_unordered(SIDE_BY_SIDE);
     let mut settled = 0;
-    for act in unsettled.iter().filter(|act| !busy.contains(&act.booking)) {
-        if !retries.is_due(act, now) {
-            continue;
-        }
-        let Some(booking) = parts.ledger.booking(&act.booking).await? else { continue };
-        if lane_of(booking.event_id.as_str(), lanes) != lane {
-            continue;
-        }
-        match end(parts, gauges, &booking, act, now).await {
+    while let Some((act, ended)) = ends.next().await {
+        match ended {
             Ok(ended) => settled += usize::from(ended),
             Err(error) if now.millis_since(act.at) >= millis(settings.stuck_after_ms) => {
                 money::stuck(parts, gauges, act, error.to_string(), now).await?;
@@ -88,7 +96,25 @@ pub(super) async fn settle(
             }
         }
     }
-    Ok(settled)
+    Ok(Settled { count: settled, has_more: settled > 0 && unsettled.len() == AT_ONCE })
+}
+
+/// Brings a payment to its end where its event is of this one of so many lanes.
+async fn end_of_lane<'a>(
+    parts: &Parts,
+    gauges: &Gauges,
+    (lane, lanes): (Lane, Lane),
+    act: &'a PaymentAct,
+    now: Timestamp,
+) -> (&'a PaymentAct, PortResult<bool>) {
+    let ended = async {
+        let booking = parts.ledger.booking(&act.booking).await?;
+        match booking.filter(|booking| lane_of(booking.event_id.as_str(), lanes) == lane) {
+            Some(booking) => end(parts, gauges, &booking, act, now).await,
+            None => Ok(false),
+        }
+    };
+    (act, ended.await)
 }
 
 /// False: there is still time for the buyer to repeat.

@@ -5,6 +5,7 @@
 //! its end, even if nobody waits any more. A command that was not begun by its deadline is not begun.
 
 use booking_core::{
+    booking::CalledOff,
     desk::Ended,
     digest::Digest,
     id::EventId,
@@ -54,6 +55,18 @@ impl Keeper {
         }
         let done = match &command.act {
             OperatorAct::PutVenue { .. } | OperatorAct::PutEvent { .. } => self.put(&command, known, now).await?,
+            OperatorAct::CallOff { event, reason } => {
+                let (catalog, ledger) = (&*self.parts.catalog, &*self.parts.ledger);
+                if catalog.event(event).await?.is_none() {
+                    Err(Refusal::NotFound)
+                } else {
+                    if known == Known::New {
+                        ledger.record_audit(&trail::row(&command, None, now)).await?;
+                    }
+                    ledger.call_off(event, &CalledOff { at: now, reason: reason.clone() }).await?;
+                    Ok(Outcome::Done)
+                }
+            }
             OperatorAct::Configure { event, .. }
             | OperatorAct::Steer { event, .. }
             | OperatorAct::Revoke { event, .. } => {

@@ -48,9 +48,10 @@ pub(super) fn trail_of(act: &OperatorAct) -> EventId {
             })
         }
         OperatorAct::PutEvent { event } => event.event_id.clone(),
-        OperatorAct::Configure { event, .. } | OperatorAct::Steer { event, .. } | OperatorAct::Revoke { event, .. } => {
-            event.clone()
-        }
+        OperatorAct::Configure { event, .. }
+        | OperatorAct::Steer { event, .. }
+        | OperatorAct::CallOff { event, .. }
+        | OperatorAct::Revoke { event, .. } => event.clone(),
     }
 }
 
@@ -88,6 +89,7 @@ fn change(act: &OperatorAct, state: Option<&LineState>) -> (&'static str, Value,
             let after = settings(rate_per_minute.unwrap_or(rate), max_active.unwrap_or(cap), paused.unwrap_or(rests));
             ("steer", settings(rate, cap, rests), after)
         }
+        OperatorAct::CallOff { reason, .. } => ("callOff", Value::Null, json!({ "reason": reason })),
         OperatorAct::Revoke { session, .. } => {
             let session = |revoked: bool| json!({ "session": session, "revoked": revoked });
             ("revoke", session(false), session(true))

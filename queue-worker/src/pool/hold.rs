@@ -333,6 +333,7 @@ impl Pool {
                 }
                 Claimed::TooManySeats => asked.refuse(Refusal::TooManySeats { max_seats: chosen.max_seats }),
                 Claimed::SessionOver => asked.refuse(Refusal::AdmissionOver),
+                Claimed::CalledOff => asked.refuse(Refusal::CalledOff),
             }
             if !chosen.granted {
                 // The table has not heard of what the ledger decided without it.

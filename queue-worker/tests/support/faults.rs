@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, Totals,
     },
     catalog::{Event, Venue},
     digest::Digest,
@@ -161,6 +161,7 @@ faulty! { LedgerReader of Ledger {
     fn bookings_of(user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking>;
     fn seat_states(event: &EventId) -> SeatStates;
     fn totals(event: &EventId, now: Timestamp) -> Totals;
+    fn called_off(event: &EventId) -> Option<CalledOff>;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
     fn stuck_payments(max: usize) -> Vec<PaymentAct>;
@@ -173,6 +174,8 @@ faulty! { Ledger of Ledger {
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
     fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
+    fn call_off(event: &EventId, called_off: &CalledOff) -> CalledOff;
+    fn bookings_called_off(max: usize) -> Vec<Booking>;
     fn record_payment(act: &PaymentAct) -> ();
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();

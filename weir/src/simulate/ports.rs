@@ -9,8 +9,8 @@ use backends::memory::{
 };
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        OutboxRow, PaymentAct, Release, Released, Totals,
     },
     catalog::{Event, Venue},
     digest::Digest,
@@ -245,6 +245,10 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.seat_states(event)).await
     }
 
+    async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
+        self.call("ledger", self.stores.ledger.called_off(event)).await
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         self.call("ledger", self.stores.ledger.totals(event, now)).await
     }
@@ -287,6 +291,15 @@ impl Ledger for Ports {
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
         self.observer.cancelling();
         self.call("ledger", self.stores.ledger.cancel(batch, now)).await
+    }
+
+    async fn call_off(&self, event: &EventId, called_off: &CalledOff) -> PortResult<CalledOff> {
+        self.observer.cancelling();
+        self.call("ledger", self.stores.ledger.call_off(event, called_off)).await
+    }
+
+    async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>> {
+        self.call("ledger", self.stores.ledger.bookings_called_off(max)).await
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {

@@ -108,3 +108,8 @@ INSERT INTO payment_acts (number, booking_id, transaction_id, refund, step, amou
 SELECT number, booking_id, transaction_id, 0, step, amount, currency, at FROM acts_before ORDER BY number;
 
 DROP TABLE acts_before;
+
+-- Events that don't take place, with since when and why, as JSON.
+ALTER TABLE event_versions ADD COLUMN called_off TEXT;
+
+CREATE INDEX events_called_off ON event_versions (event_id) WHERE called_off IS NOT NULL;

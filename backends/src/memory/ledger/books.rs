@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals, given_up,
-        judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due, seat_status,
-        settles_earlier,
+        AuditEntry, Booking, BookingState, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals,
+        given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due,
+        seat_status, settles_earlier,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -49,6 +49,7 @@ struct Row {
 #[derive(Debug, Default)]
 struct Hall {
     version: u64,
+    called_off: Option<CalledOff>,
     /// Who has each seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
     seats: BTreeMap<SeatIndex, BookingId>,
 }
@@ -122,6 +123,24 @@ impl Books {
         self.live_bookings(event, now).map(claim).collect()
     }
 
+    pub(super) fn called_off(&self, event: &EventId) -> Option<CalledOff> {
+        self.halls.get(event)?.called_off.clone()
+    }
+
+    pub(super) fn call_off(&mut self, event: &EventId, called_off: &CalledOff) -> CalledOff {
+        let hall = self.halls.entry(event.clone()).or_default();
+        hall.called_off.get_or_insert_with(|| called_off.clone()).clone()
+    }
+
+    pub(super) fn bookings_called_off(&self, max: usize) -> Vec<Booking> {
+        let off = self.halls.values().filter(|hall| hall.called_off.is_some());
+        let owners: BTreeSet<&BookingId> = off.flat_map(|hall| hall.seats.values()).collect();
+        let bookings = owners.into_iter().filter_map(|id| self.booking(id));
+        let mut booked: Vec<&Booking> = bookings.filter(|booking| booking.state == BookingState::Confirmed).collect();
+        booked.sort_by_key(|booking| (booking.created_at, &booking.booking_id));
+        booked.into_iter().take(max).cloned().collect()
+    }
+
     /// The event's bookings that have their seats at `now`, each once.
     fn live_bookings(&self, event: &EventId, now: Timestamp) -> impl Iterator<Item = &Booking> {
         let owners: BTreeSet<_> = self.halls.get(event).into_iter().flat_map(|hall| hall.seats.values()).collect();
@@ -133,6 +152,7 @@ impl Books {
             return settles_earlier(claim, earlier);
         }
         let standings = Standings {
+            called_off: self.called_off(&claim.event).is_some(),
             session_over: self.of_session(&claim.session).any(Booking::ends_session),
             seats_of_session: self.seats_of_session(&claim.session, now),
             seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
@@ -152,6 +172,7 @@ impl Books {
         let seats = match row {
             None => SeatsFor::Others,
             Some(_) if self.is_given_back(ask) => SeatsFor::NotForThisPayment,
+            Some(row) if self.called_off(&row.booking.event_id).is_some() => SeatsFor::Others,
             Some(row) => self.seats_for(row, now),
         };
         let max_seats = row.map_or(0, |row| row.max_seats);

@@ -50,6 +50,18 @@ pub(super) async fn bookings_of(
     rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
 }
 
+pub(super) async fn bookings_called_off(connection: &mut PgConnection, max: usize) -> Read<Vec<Booking>> {
+    let rows = sqlx::query(select_bookings!(
+        "WHERE b.state = 'confirmed'
+            AND b.event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
+        ORDER BY b.number LIMIT $1"
+    ))
+    .bind(limit(max))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
+}
+
 /// Up to `max` holds whose deadline has passed, oldest first.
 pub(super) async fn due(connection: &mut PgConnection, now: Timestamp, max: usize) -> Read<Vec<BookingId>> {
     let ids: Vec<String> = sqlx::query_scalar(

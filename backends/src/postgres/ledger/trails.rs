@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use booking_core::{
-    booking::{AuditEntry, PaymentAct, PaymentStep},
+    booking::{AuditEntry, CalledOff, PaymentAct, PaymentStep},
     digest::Digest,
     id::{BookingId, EventId},
     money::Money,
@@ -197,4 +197,31 @@ pub(super) async fn chain_end(connection: &mut PgConnection, event: &EventId, ca
         .await?;
     let kept = <[u8; 32]>::try_from(kept).map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
     Ok(Digest(kept))
+}
+
+/// Waits for whoever changes a booking of the event: what comes after it finds the event called off.
+pub(super) async fn call_off(
+    connection: &mut PgConnection,
+    event: &EventId,
+    called_off: &CalledOff,
+) -> Read<CalledOff> {
+    let kept: String = sqlx::query_scalar(
+        "INSERT INTO event_versions (event_id, version, booked, called_off) VALUES ($1, 0, 0, $2::text::json)
+         ON CONFLICT (event_id) DO UPDATE SET called_off = coalesce(event_versions.called_off, excluded.called_off)
+         RETURNING called_off::text",
+    )
+    .bind(event.as_str())
+    .bind(to_json(called_off))
+    .fetch_one(connection)
+    .await?;
+    from_json(&kept)
+}
+
+pub(super) async fn called_off(connection: &mut PgConnection, event: &EventId) -> Read<Option<CalledOff>> {
+    let kept: Option<Option<String>> =
+        sqlx::query_scalar("SELECT called_off::text FROM event_versions WHERE event_id = $1")
+            .bind(event.as_str())
+            .fetch_optional(connection)
+            .await?;
+    kept.flatten().map(|kept| from_json(&kept)).transpose()
 }

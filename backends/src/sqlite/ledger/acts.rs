@@ -2,8 +2,8 @@
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, Release,
-        Released,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
+        PaymentAct, Release, Released,
     },
     digest::Digest,
     id::EventId,
@@ -32,6 +32,7 @@ pub(super) enum Act {
     Audit { entry: AuditEntry, reply: Reply<()> },
     Published { number: u64, reply: Reply<()> },
     ChainEnd { event: EventId, candidate: Digest, reply: Reply<Digest> },
+    CallOff { event: EventId, called_off: CalledOff, reply: Reply<CalledOff> },
 }
 
 /// What a claim, or anything else of a batch, takes while it waits, in bytes, about.
@@ -71,7 +72,11 @@ impl Act {
                 needs.due = Some((latest.max(*now), most.saturating_add(*max)));
             }
             Self::Cancel { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
-            Self::Payment { .. } | Self::Audit { .. } | Self::Published { .. } | Self::ChainEnd { .. } => {}
+            Self::Payment { .. }
+            | Self::Audit { .. }
+            | Self::Published { .. }
+            | Self::ChainEnd { .. }
+            | Self::CallOff { .. } => {}
         }
     }
 
@@ -101,7 +106,7 @@ impl Act {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.cancel(ask, *now, touched))));
             }
             Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
-            Self::ChainEnd { .. } => {}
+            Self::ChainEnd { .. } | Self::CallOff { .. } => {}
         }
     }
 }
@@ -137,6 +142,7 @@ impl Group for Writer {
                 Act::Cancel { reply, .. } => reply.send(),
                 Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => reply.send(),
                 Act::ChainEnd { reply, .. } => reply.send(),
+                Act::CallOff { reply, .. } => reply.send(),
             }
         }
     }
@@ -153,6 +159,7 @@ impl Group for Writer {
                     reply.fail(why);
                 }
                 Act::ChainEnd { reply, .. } => reply.fail(why),
+                Act::CallOff { reply, .. } => reply.fail(why),
             }
         }
     }

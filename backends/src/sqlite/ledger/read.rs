@@ -1,7 +1,7 @@
 //! Reading the ledger.
 
 use booking_core::{
-    booking::{AuditEntry, Booking, OutboxRow, PaymentAct, Totals},
+    booking::{AuditEntry, Booking, CalledOff, OutboxRow, PaymentAct, Totals},
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
     money::Money,
@@ -188,6 +188,25 @@ pub(super) async fn outbox(readers: &SqlitePool, max: usize) -> Read<Vec<OutboxR
         Ok(OutboxRow { number: to_u64(number)?, kind, booking: from_json(&booking)?, at: Timestamp::from_millis(at) })
     };
     rows.into_iter().map(row).collect()
+}
+
+pub(super) async fn called_off(readers: &SqlitePool, event: &EventId) -> Read<Option<CalledOff>> {
+    let kept: Option<Option<String>> = sqlx::query_scalar("SELECT called_off FROM event_versions WHERE event_id = ?1")
+        .bind(event.as_str())
+        .fetch_optional(readers)
+        .await?;
+    kept.flatten().map(|kept| from_json(&kept)).transpose()
+}
+
+pub(super) async fn bookings_called_off(readers: &SqlitePool, max: usize) -> Read<Vec<Booking>> {
+    let rows = sqlx::query(select_bookings!(
+        "WHERE state = 'confirmed' AND event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
+        ORDER BY number LIMIT ?1"
+    ))
+    .bind(limit(max))
+    .fetch_all(readers)
+    .await?;
+    rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
 }
 
 fn limit(max: usize) -> i64 {

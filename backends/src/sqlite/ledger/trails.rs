@@ -1,10 +1,13 @@
 //! What is beside the bookings: payment acts, the audit trail, the published outbox, the ends of seed chains.
 
-use booking_core::{booking::PaymentAct, digest::Digest};
+use booking_core::{
+    booking::{CalledOff, PaymentAct},
+    digest::Digest,
+};
 use sqlx::SqliteConnection;
 
 use super::acts::Act;
-use crate::sqlite::error::{to_i64, to_json, unreadable};
+use crate::sqlite::error::{from_json, to_i64, to_json, unreadable};
 
 /// Records what a group of acts says about them.
 pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) -> Result<(), sqlx::Error> {
@@ -19,6 +22,8 @@ pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) 
     for act in acts {
         if let Act::ChainEnd { event, candidate, reply } = act {
             reply.set(chain_end(connection, event.as_str(), candidate).await?);
+        } else if let Act::CallOff { event, called_off, reply } = act {
+            reply.set(call_off(connection, event.as_str(), called_off).await?);
         }
     }
     Ok(())
@@ -87,4 +92,21 @@ async fn chain_end(connection: &mut SqliteConnection, event: &str, candidate: &D
         .await?;
     let kept = <[u8; 32]>::try_from(kept).map_err(|kept| unreadable(format!("a chain end of {} bytes", kept.len())))?;
     Ok(Digest(kept))
+}
+
+async fn call_off(
+    connection: &mut SqliteConnection,
+    event: &str,
+    called_off: &CalledOff,
+) -> Result<CalledOff, sqlx::Error> {
+    let kept: String = sqlx::query_scalar(
+        "INSERT INTO event_versions (event_id, version, booked, called_off) VALUES (?1, 0, 0, ?2)
+         ON CONFLICT (event_id) DO UPDATE SET called_off = coalesce(called_off, excluded.called_off)
+         RETURNING called_off",
+    )
+    .bind(event)
+    .bind(to_json(called_off))
+    .fetch_one(connection)
+    .await?;
+    from_json(&kept)
 }

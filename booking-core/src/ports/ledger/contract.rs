@@ -13,7 +13,8 @@ pub use settling::*;
 use super::{Applied, Ledger};
 use crate::{
     booking::{
-        Booking, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released, SeatChanges,
+        Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released,
+        SeatChanges,
     },
     ports::contract::{at, booking, euros, event, fingerprint, seats, session, transaction, user},
     seats::{SeatIndex, SeatStatus},
@@ -62,6 +63,8 @@ macro_rules! ledger_contract {
             a_payment_is_unsettled_until_it_has_an_end
             a_cancellation_records_what_is_to_be_given_back
             what_is_stuck_waits_for_a_person
+            an_event_that_is_called_off_sells_nothing_more
+            bookings_of_what_was_called_off_are_listed_until_they_are_cancelled
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
         }
@@ -95,6 +98,10 @@ fn give_back(number: u32) -> Release {
 fn give_up(number: u32, indices: &[u32], each: i64) -> CancelSeats {
     let seats = seats(indices).into_iter().map(|seat| (seat, each)).collect();
     CancelSeats { booking: booking(number), user: user(number), seats }
+}
+
+fn called_off(reason: &str, now: Timestamp) -> CalledOff {
+    CalledOff { at: now, reason: reason.to_owned() }
 }
 
 async fn cancel_now(ledger: &impl Ledger, ask: CancelSeats, now: Timestamp) -> Applied<Cancelled> {

@@ -3,8 +3,8 @@
 use futures_util::future::{join, join_all};
 
 use super::{
-    all_are, cancel_now, claim, claim_now, confirm_now, give_up, must_cancel, must_confirm, must_hold, only, owners,
-    payment, release_now, shown, stored,
+    all_are, called_off, cancel_now, claim, claim_now, confirm_now, give_up, must_cancel, must_confirm, must_hold,
+    only, owners, payment, release_now, shown, stored,
 };
 use crate::{
     booking::{
@@ -366,4 +366,62 @@ pub async fn a_cancellation_that_was_answered_survives_a_restart<L: Ledger>(open
     assert_eq!(ledger.booking(&booking(1)).await.expect("a booking"), Some(reduced.clone()));
     assert_eq!(must_cancel(&ledger, give_up(1, &[2], 300), at(3)).await, reduced);
     assert_eq!(shown(&ledger).await.1, all_are(SeatStatus::Booked, &[1]));
+}
+
+/// "From then on nothing of it is claimed or confirmed", with whoever is at it; what was sold stays sold until it is
+/// cancelled. And it is called off once.
+pub async fn an_event_that_is_called_off_sells_nothing_more<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    assert_eq!(ledger.called_off(&event(1)).await.expect("a look"), None);
+    must_hold(&ledger, &claim(1, &[1]), at(0)).await;
+    must_hold(&ledger, &claim(2, &[2]), at(0)).await;
+    let sold = must_confirm(&ledger, 1, at(1)).await;
+    let off = called_off("The hall is flooded.", at(2));
+    let rush = (3..3 + CROWD).map(|number| {
+        let ask = claim(number, &[number]);
+        let ledger = &ledger;
+        async move { claim_now(ledger, &ask, at(2)).await }
+    });
+    let (kept, _) = join(ledger.call_off(&event(1), &off), join_all(rush)).await;
+    assert_eq!(kept.expect("called off"), off);
+    let again = ledger.call_off(&event(1), &called_off("Another reason.", at(3))).await;
+    assert_eq!(again.expect("called off before"), off);
+    drop(ledger);
+    let ledger = open().await;
+    assert_eq!(ledger.called_off(&event(1)).await.expect("a look"), Some(off));
+    assert_eq!(claim_now(&ledger, &claim(900, &[900]), at(4)).await, Claimed::CalledOff);
+    assert!(matches!(confirm_now(&ledger, 2, at(4)).await, Confirmed::Gone(_)));
+    assert_eq!(confirm_now(&ledger, 1, at(4)).await, Confirmed::Confirmed(sold), "invariant 3");
+    must_hold(&ledger, &ClaimSeats { event: event(2), ..claim(901, &[1]) }, at(4)).await;
+    // Also where nothing was sold yet.
+    ledger.call_off(&event(3), &called_off("No reason.", at(4))).await.expect("called off");
+    let claim = ClaimSeats { event: event(3), ..claim(902, &[1]) };
+    assert_eq!(claim_now(&ledger, &claim, at(5)).await, Claimed::CalledOff);
+}
+
+/// "In the order made", and no others; in batches that end when all are cancelled.
+pub async fn bookings_of_what_was_called_off_are_listed_until_they_are_cancelled<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    for number in 1..=5 {
+        let of = if number == 4 { event(2) } else { event(1) };
+        must_hold(&ledger, &ClaimSeats { event: of, ..claim(number, &[number, 10 + number]) }, at(i64::from(number)))
+            .await;
+    }
+    for number in [1, 3, 4, 5] {
+        must_confirm(&ledger, number, at(10)).await;
+    }
+    assert_eq!(ledger.bookings_called_off(10).await.expect("none"), []);
+    must_cancel(&ledger, give_up(3, &[13], 0), at(11)).await;
+    ledger.call_off(&event(1), &called_off("A reason.", at(12))).await.expect("called off");
+    let listed = async |max| -> Vec<BookingId> {
+        let found = ledger.bookings_called_off(max).await.expect("a list");
+        found.into_iter().map(|booking| booking.booking_id).collect()
+    };
+    assert_eq!(listed(10).await, [booking(1), booking(3), booking(5)]);
+    assert_eq!(listed(2).await, [booking(1), booking(3)]);
+    let batch = [give_up(1, &[1, 11], 1_500), give_up(3, &[3], 1_500)];
+    ledger.cancel(&batch, at(13)).await.expect("a cancellation");
+    assert_eq!(listed(2).await, [booking(5)]);
+    must_cancel(&ledger, give_up(5, &[5, 15], 1_500), at(14)).await;
+    assert_eq!(listed(2).await, []);
 }
