@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Client, Cluster, PATIENCE, SaleOf, Visitor, open_sale, operator_key, variable};
+use kit::{
+    Client, Cluster, PATIENCE, SaleOf, Visitor, Weir,
+    mass::{self, Stores},
+    open_sale, operator_key, variable,
+};
 use reqwest::Method;
 use serde_json::json;
 
@@ -93,6 +97,28 @@ async fn a_booking_is_cancelled_and_its_money_goes_back() {
     let gateway = cluster.gateway();
     let _workers = [cluster.worker(), cluster.worker()];
     kit::life::cancel_and_refund(&Client::new(&gateway.public), &admin, &viewer).await;
+}
+
+/// A mass refund goes on where it was, however often its workers are killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_a_mass_refund_refund_everybody_once() {
+    let cluster = Cluster::new();
+    let admin = operator_key(cluster.data(), "admin");
+    let stores = Stores::of_schema(&variable("POSTGRES"), cluster.name()).await;
+    let event = stores.sell_out().await;
+    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"].map(str::to_owned);
+    let gateway = cluster.gateway();
+    let client = Client::new(&gateway.public);
+    let mut workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
+    mass::call_off(&client, &admin, &event).await;
+    for most in mass::KILLED_AT {
+        let left = mass::left_at_most(&client, &admin, &event, most).await;
+        assert!(left > 0, "killed on the way");
+        workers.into_iter().for_each(Weir::kill);
+        workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
+    }
+    mass::left_at_most(&client, &admin, &event, 0).await;
+    stores.check_refunded().await;
 }
 
 /// The crowd of the demo, request by request at another gateway, and its independent check.

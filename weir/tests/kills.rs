@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use kit::{Client, SaleOf, Visitor, Weir, data, folder, open_sale, operator_key};
+use kit::{
+    Client, SaleOf, Visitor, Weir, data, folder,
+    mass::{self, Stores},
+    open_sale, operator_key,
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
@@ -124,4 +128,27 @@ async fn ten_kills_in_a_running_sale_lose_nothing_acknowledged_and_double_no_sea
             assert_eq!(owner, id, "invariant 1: {seat} has two owners");
         }
     }
+}
+
+/// A mass refund goes on where it was, however often it is cut off.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_a_mass_refund_refund_everybody_once() {
+    let folder = folder();
+    let data = data(&folder);
+    let admin = operator_key(&data, "admin");
+    let stores = Stores::of_folder(&data).await;
+    let event = stores.sell_out().await;
+    drop(stores);
+    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"];
+    let mut weir = Weir::start_with(&data, &settings);
+    mass::call_off(&Client::new(&weir.public), &admin, &event).await;
+    for most in mass::KILLED_AT {
+        let left = mass::left_at_most(&Client::new(&weir.public), &admin, &event, most).await;
+        assert!(left > 0, "killed on the way");
+        weir.kill();
+        weir = Weir::start_with(&data, &settings);
+    }
+    mass::left_at_most(&Client::new(&weir.public), &admin, &event, 0).await;
+    assert_eq!(weir.terminate(), Some(0));
+    Stores::of_folder(&data).await.check_refunded().await;
 }

@@ -55,6 +55,10 @@ impl LedgerReader for MemoryLedger {
         Ok(locked(&self.0).called_off(event))
     }
 
+    async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
+        Ok(locked(&self.0).refunds_left(event))
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         Ok(locked(&self.0).totals(event, now))
     }

@@ -104,6 +104,10 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => trails::called_off(connection, event))
     }
 
+    async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
+        ask!(&self.database, PORT, connection => trails::refunds_left(connection, event))
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         ask!(&self.database, PORT, connection => read::totals(connection, event, now))
     }

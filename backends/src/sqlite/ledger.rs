@@ -107,6 +107,10 @@ impl LedgerReader for SqliteLedger {
         self.0.database.answer(read::called_off(self.readers(), event).await)
     }
 
+    async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
+        self.0.database.answer(read::refunds_left(self.readers(), event).await)
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         self.0.database.answer(read::totals(self.readers(), event, now).await)
     }

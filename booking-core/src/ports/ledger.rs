@@ -59,6 +59,9 @@ pub trait LedgerReader: Send + Sync {
     /// Whether and why the event was called off.
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>>;
 
+    /// How many refunds of the event's bookings are due and not made, those that are stuck included.
+    async fn refunds_left(&self, event: &EventId) -> PortResult<u64>;
+
     /// Seats held (live at `now`) and booked, and how many sessions hold or have booked.
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals>;
 

@@ -45,6 +45,8 @@ pub(crate) struct CalledOffView {
     reason: String,
     /// Seats of bookings that are still to be cancelled. 0: all are; refunds may still be on their way.
     seats_left: u64,
+    /// Refunds that are due and not made yet, those that are stuck included.
+    refunds_left: u64,
 }
 
 /// Call an event off: nothing more is sold, its line rests, every booking is cancelled and its whole price given back,
@@ -110,5 +112,6 @@ async fn view(app: &App, event_id: EventId) -> Answer<CalledOffView> {
     let called_off = app.parts.ledger.called_off(&event_id).await?.ok_or_else(nothing_here)?;
     let totals = app.parts.ledger.totals(&event_id, app.parts.clock.now()).await?;
     let (called_off_at, reason) = (called_off.at, called_off.reason);
-    Ok(CalledOffView { event_id, called_off_at, reason, seats_left: totals.booked })
+    let refunds_left = app.parts.ledger.refunds_left(&event_id).await?;
+    Ok(CalledOffView { event_id, called_off_at, reason, seats_left: totals.booked, refunds_left })
 }

@@ -162,6 +162,7 @@ faulty! { LedgerReader of Ledger {
     fn seat_states(event: &EventId) -> SeatStates;
     fn totals(event: &EventId, now: Timestamp) -> Totals;
     fn called_off(event: &EventId) -> Option<CalledOff>;
+    fn refunds_left(event: &EventId) -> u64;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
     fn stuck_payments(max: usize) -> Vec<PaymentAct>;

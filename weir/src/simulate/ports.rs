@@ -249,6 +249,10 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.called_off(event)).await
     }
 
+    async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
+        self.call("ledger", self.stores.ledger.refunds_left(event)).await
+    }
+
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals> {
         self.call("ledger", self.stores.ledger.totals(event, now)).await
     }

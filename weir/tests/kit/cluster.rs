@@ -9,6 +9,7 @@ use super::{Weir, binary, data, folder};
 
 /// The real servers, and an installation of its own on them: names that nobody else uses.
 pub(crate) struct Cluster {
+    name: String,
     settings: Vec<String>,
     data: PathBuf,
     _folder: tempfile::TempDir,
@@ -29,7 +30,12 @@ impl Cluster {
             format!("postgres.schema={name}"),
         ];
         settings.extend(on_postgres(&format!("{},{}", variable("POSTGRES"), variable("POSTGRES_STANDBY"))));
-        Self { settings, data: data(&folder), _folder: folder }
+        Self { name, settings, data: data(&folder), _folder: folder }
+    }
+
+    /// Its schema's name, and the prefix of all its names.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where the gateways' keys are.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 mod cluster;
 pub(crate) mod life;
+pub(crate) mod mass;
 pub(crate) mod way;
 
 pub(crate) use cluster::{Cluster, on_postgres, variable};

@@ -68,6 +68,12 @@ impl Books {
         self.payments_without(PaymentStep::is_end, |act| act.step == PaymentStep::Stuck, max)
     }
 
+    pub(super) fn refunds_left(&self, event: &EventId) -> u64 {
+        let is_of_it = |act: &PaymentAct| self.booking(&act.booking).is_some_and(|booking| booking.event_id == *event);
+        let due = |act: &PaymentAct| act.step == PaymentStep::RefundDue && is_of_it(act);
+        self.payments_without(PaymentStep::is_end, due, usize::MAX).len() as u64
+    }
+
     /// The acts that are `wanted`, where none of the acts about the same money is a step that `ends` it; oldest first.
     fn payments_without(
         &self,

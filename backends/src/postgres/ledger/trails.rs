@@ -225,3 +225,14 @@ pub(super) async fn called_off(connection: &mut PgConnection, event: &EventId) -
             .await?;
     kept.flatten().map(|kept| from_json(&kept)).transpose()
 }
+
+pub(super) async fn refunds_left(connection: &mut PgConnection, event: &EventId) -> Read<u64> {
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM unsettled_payments u JOIN bookings b ON b.booking_id = u.booking_id
+         WHERE u.refund > 0 AND b.event_id = $1",
+    )
+    .bind(event.as_str())
+    .fetch_one(connection)
+    .await?;
+    to_u64(left)
+}

@@ -198,6 +198,17 @@ pub(super) async fn called_off(readers: &SqlitePool, event: &EventId) -> Read<Op
     kept.flatten().map(|kept| from_json(&kept)).transpose()
 }
 
+pub(super) async fn refunds_left(readers: &SqlitePool, event: &EventId) -> Read<u64> {
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM unsettled_payments u CROSS JOIN bookings b ON b.booking_id = u.booking_id
+         WHERE u.refund > 0 AND b.event_id = ?1",
+    )
+    .bind(event.as_str())
+    .fetch_one(readers)
+    .await?;
+    to_u64(left)
+}
+
 pub(super) async fn bookings_called_off(readers: &SqlitePool, max: usize) -> Read<Vec<Booking>> {
     let rows = sqlx::query(select_bookings!(
         "WHERE state = 'confirmed' AND event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)

@@ -296,12 +296,15 @@ pub async fn a_cancellation_records_what_is_to_be_given_back<L: Ledger>(open: im
     let acts = [due(2, 200), due(4, 1_000)];
     assert_eq!(ledger.payment_acts(&booking(1)).await.expect("the acts"), acts);
     assert_eq!(ledger.unsettled_payments(at(2), 10).await.expect("the unsettled"), acts);
+    assert_eq!(ledger.refunds_left(&event(1)).await.expect("a count"), 2);
+    assert_eq!(ledger.refunds_left(&event(2)).await.expect("a count"), 0);
     let refunded = PaymentAct { step: PaymentStep::Refunded, at: at(5), ..due(2, 200) };
     for _ in 0..2 {
         ledger.record_payment(&refunded).await.expect("recorded");
         ledger.record_payment(&due(2, 200)).await.expect("known");
     }
     assert_eq!(ledger.unsettled_payments(at(9), 10).await.expect("the unsettled"), acts[1..]);
+    assert_eq!(ledger.refunds_left(&event(1)).await.expect("a count"), 1);
     let of_one = ledger.payment_acts(&booking(1)).await.expect("the acts");
     assert_eq!(of_one, [due(2, 200), due(4, 1_000), refunded]);
 }
