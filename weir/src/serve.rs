@@ -231,7 +231,7 @@ fn worker_parts(stores: Stores) -> queue_worker::Parts {
         holds: stores.holds,
         ledger: stores.ledger,
         catalog: stores.catalog,
-        payments: stores.payments,
+        payments: stores.payments.expect("only a gateway is opened without a provider"),
         clock: stores.clock,
         entropy: Arc::new(SystemEntropy),
     }

@@ -25,8 +25,8 @@ impl Secret {
         &self.0
     }
 
-    /// Whether it can stand in an HTTP header.
-    fn is_plain(&self) -> bool {
+    /// Whether it is made of what can be seen, as Stripe's are, and can stand in an HTTP header.
+    pub fn is_plain(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_graphic())
     }
 }
@@ -38,7 +38,7 @@ impl fmt::Debug for Secret {
 }
 
 /// How Stripe is reached, and how long it is waited for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StripeSettings {
     /// The secret key, or a restricted one that may write payment intents and refunds.
     pub secret_key: Secret,
@@ -83,6 +83,8 @@ impl StripeSettings {
             Some("there is no secret key; take it from Stripe's dashboard, as sk_live_…, rk_live_… or sk_test_…")
         } else if !self.secret_key.is_plain() {
             Some("the secret key has a character that no key has; write the key alone")
+        } else if self.secret_key.reveal().starts_with("pk_") {
+            Some("the secret key is a publishable one, for browsers; take the one that begins with 'sk_' or 'rk_'")
         } else if !self.api_base.starts_with("https://") && !is_local {
             Some(
                 "the API's address must begin with 'https://'; plain 'http://' would show the key, and is for this machine only",
@@ -112,6 +114,7 @@ mod tests {
         for (wrong, word) in [
             (StripeSettings { secret_key: Secret::new(" "), ..good.clone() }, "no secret key"),
             (StripeSettings { secret_key: Secret::new("sk test"), ..good.clone() }, "character"),
+            (StripeSettings { secret_key: Secret::new("pk_test_1"), ..good.clone() }, "publishable"),
             (at("http://api.stripe.com"), "https"),
             (at("http://127.0.0.1.evil.example"), "https"),
             (StripeSettings { tries: 0, ..good.clone() }, "1 to 10"),
