@@ -22,13 +22,16 @@ use booking_core::{
 
 mod client;
 mod errand;
+mod notices;
 mod settings;
+mod signature;
 mod wire;
 
 use client::{Client, Failure};
 use errand::{Bound, Errand};
 use wire::{Intent, IntentStatus, Made, RefundStatus};
 
+pub use notices::StripeNotices;
 pub use settings::{Secret, StripeSettings};
 
 const PORT: &str = "payments";

@@ -1,6 +1,7 @@
 //! Bookings: each call becomes a command to the workers, and its answer comes back through the log.
 
 pub(crate) mod confirm;
+pub(crate) mod notice;
 pub(crate) mod pending;
 pub(crate) mod qr;
 pub(crate) mod read;

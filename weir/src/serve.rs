@@ -218,6 +218,7 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
         catalog: stores.catalog.clone(),
         refresh: stores.refresh.clone(),
         sandbox: stores.sandbox.clone(),
+        notices: stores.notices.clone(),
         clock: stores.clock.clone(),
         entropy: Arc::new(SystemEntropy),
     }

@@ -18,7 +18,7 @@ use booking_core::ports::{
     holds::Holds,
     ledger::Ledger,
     log::Log,
-    payments::{Payments, SandboxPayments},
+    payments::{PaymentNotices, Payments, SandboxPayments},
 };
 
 use crate::{
@@ -74,6 +74,8 @@ pub(crate) struct Stores {
     pub(crate) payments: Option<Arc<dyn Payments>>,
     /// The same provider, if it is the sandbox.
     pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
+    /// What reads the provider's notices, if it sends any here.
+    pub(crate) notices: Option<Arc<dyn PaymentNotices>>,
     /// The time that every process on these stores goes by.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -151,7 +153,7 @@ impl<'a> Opening<'a> {
 impl Opening<'_> {
     async fn all(&mut self) -> Result<Stores, Failure> {
         let (log, assignment) = self.log().await?;
-        let Provider { payments, sandbox } = self.payments().await?;
+        let Provider { payments, sandbox, notices } = self.payments().await?;
         Ok(Stores {
             log,
             assignment,
@@ -162,6 +164,7 @@ impl Opening<'_> {
             refresh: self.accounts().await?,
             payments,
             sandbox,
+            notices,
             clock: self.clock().await?,
         })
     }

@@ -20,6 +20,11 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// Whether it begins with `prefix`, which is no secret.
+    pub fn begins_with(&self, prefix: &str) -> bool {
+        self.0.starts_with(prefix)
+    }
+
     /// What was kept, for whoever must send it or compute with it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
@@ -83,7 +88,7 @@ impl StripeSettings {
             Some("there is no secret key; take it from Stripe's dashboard, as sk_live_…, rk_live_… or sk_test_…")
         } else if !self.secret_key.is_plain() {
             Some("the secret key has a character that no key has; write the key alone")
-        } else if self.secret_key.reveal().starts_with("pk_") {
+        } else if self.secret_key.begins_with("pk_") {
             Some("the secret key is a publishable one, for browsers; take the one that begins with 'sk_' or 'rk_'")
         } else if !self.api_base.starts_with("https://") && !is_local {
             Some(

@@ -96,7 +96,7 @@ impl Intent {
         self.is_bound() && !self.is_of(booking)
     }
 
-    fn booking(&self) -> Option<&str> {
+    pub(super) fn booking(&self) -> Option<&str> {
         self.metadata.get(BOOKING).map(String::as_str).filter(|booking| !booking.is_empty())
     }
 

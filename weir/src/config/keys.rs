@@ -189,6 +189,10 @@ settings! {
         secret_key: Secret = "",
         /// A file with the secret key in it, instead.
         secret_key_file: Option<PathBuf> = "",
+        /// The signing secrets of the webhook endpoint that sends `payment_intent.amount_capturable_updated` to
+        /// `/v1/payments/notices`, at most 8: two while one takes the other's place. Only a gateway needs them. Empty:
+        /// notices are answered with 404.
+        webhook_secrets: Vec<Secret> = "",
         /// Where the API is; another address than Stripe's only in tests.
         api_base: String = "https://api.stripe.com",
         /// How long one try of a request may take, 100 to 60,000 ms.

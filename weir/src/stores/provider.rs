@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backends::stripe::{Secret, StripePayments, StripeSettings};
-use booking_core::ports::payments::{Payments, SandboxPayments};
+use backends::stripe::{Secret, StripeNotices, StripePayments, StripeSettings};
+use booking_core::ports::payments::{PaymentNotices, Payments, SandboxPayments};
 
 use super::{Opening, Role, opened};
 use crate::{
@@ -15,12 +15,18 @@ use crate::{
 pub(super) struct Provider {
     pub(super) payments: Option<Arc<dyn Payments>>,
     pub(super) sandbox: Option<Arc<dyn SandboxPayments>>,
+    pub(super) notices: Option<Arc<dyn PaymentNotices>>,
 }
+
+/// What the signing secret of an endpoint begins with.
+const WEBHOOK_SECRET: &str = "whsec_";
+/// The most signing secrets.
+const MAX_WEBHOOK_SECRETS: usize = 8;
 
 impl Provider {
     fn sandbox<S: SandboxPayments + 'static>(sandbox: S) -> Self {
         let sandbox = Arc::new(sandbox);
-        Self { payments: Some(Arc::clone(&sandbox) as _), sandbox: Some(sandbox) }
+        Self { payments: Some(Arc::clone(&sandbox) as _), sandbox: Some(sandbox), notices: None }
     }
 }
 
@@ -47,7 +53,8 @@ impl Opening<'_> {
         // What stands at the edge holds no key to the money.
         let has_verbs = self.role != Role::Gateway;
         let payments = has_verbs.then(|| self.stripe_payments()).transpose()?;
-        Ok(Provider { payments: payments.map(|payments| Arc::new(payments) as _), sandbox: None })
+        let notices = self.config.webhook_secrets()?.map(|secrets| Arc::new(StripeNotices::new(secrets)) as _);
+        Ok(Provider { payments: payments.map(|payments| Arc::new(payments) as _), sandbox: None, notices })
     }
 
     fn stripe_payments(&self) -> Result<StripePayments, Failure> {
@@ -87,6 +94,19 @@ impl Config {
             Some(complaint) => Err(ConfigError::Together(format!("stripe: {complaint}"))),
             None => Ok(settings),
         }
+    }
+
+    /// The signing secrets, if there are any.
+    fn webhook_secrets(&self) -> Result<Option<Vec<Secret>>, ConfigError> {
+        let secrets = &self.stripe.webhook_secrets;
+        let problem = if secrets.len() > MAX_WEBHOOK_SECRETS {
+            format!("these are {}; keep {MAX_WEBHOOK_SECRETS} at most", secrets.len())
+        } else if secrets.iter().any(|secret| !secret.begins_with(WEBHOOK_SECRET)) {
+            format!("each begins with '{WEBHOOK_SECRET}', as the dashboard shows it for the endpoint")
+        } else {
+            return Ok(Some(secrets.clone()).filter(|secrets| !secrets.is_empty()));
+        };
+        Err(ConfigError::Together(format!("stripe.webhook_secrets: {problem}")))
     }
 
     fn stripe_settings_with(&self, secret_key: Secret) -> StripeSettings {
@@ -149,6 +169,17 @@ mod tests {
         assert!(!shown.contains("hidden") && shown.contains("secret_key = \"…\""), "{shown}");
         let read_back = Config::default().set("stripe.secret_key", "…", Source::Program).unwrap_err();
         assert!(read_back.starts_with("secret_key must be a secret"), "{read_back}");
+    }
+
+    #[test]
+    fn signing_secrets_are_read_as_a_list_and_looked_at() {
+        let secrets = |text| config(&[("stripe.webhook_secrets", text)]).webhook_secrets().map_err(|e| e.to_string());
+        assert_eq!(secrets(""), Ok(None));
+        assert_eq!(secrets("whsec_a, whsec_b"), Ok(Some(vec![Secret::new("whsec_a"), Secret::new("whsec_b")])));
+        let wrong = secrets("whsec_a,sk_test_hidden").unwrap_err();
+        assert!(wrong.starts_with("stripe.webhook_secrets: each begins with 'whsec_'"), "{wrong}");
+        let many = secrets(&["whsec_a"; 9].join(",")).unwrap_err();
+        assert_eq!(many, "stripe.webhook_secrets: these are 9; keep 8 at most");
     }
 
     #[test]
