@@ -187,7 +187,8 @@ impl Payments for StripePayments {
             return nothing();
         }
         if money(&intent)?.currency != refund.amount.currency || refund.amount.amount <= 0 {
-            return Ok(Refunded::Refused(format!("The payment was in {}.", money(&intent)?.currency)));
+            let (Money { amount, currency }, of) = (refund.amount, money(&intent)?.currency);
+            return Ok(Refunded::Refused(format!("A payment in {of} can't give back {amount} {currency}.")));
         }
         if let Some(made) = errand.refund_made(refund).await.map_err(port_error)? {
             return of_made(refund, &made);

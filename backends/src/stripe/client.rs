@@ -60,10 +60,17 @@ impl Call {
 
 /// What one try came to.
 enum Tried {
-    Answered(Vec<u8>),
+    Answered(Body),
     /// An answer that is no success, and whether it is worth another try, and when.
     Refused(Refusal, Again),
     Lost(String),
+}
+
+/// A success.
+struct Body {
+    bytes: Vec<u8>,
+    /// It is what the same key was answered before, and not how things stand.
+    is_replayed: bool,
 }
 
 struct Again {
@@ -99,11 +106,20 @@ impl Client {
 
     /// What Stripe answers, by `until` at the latest.
     pub(super) async fn ask<T: DeserializeOwned>(&self, call: &Call, until: Instant) -> Result<T, Failure> {
-        let body = self.try_until(call, until).await?;
-        wire::read(&body).map_err(Failure::Odd)
+        self.ask_marked(call, until).await.map(|(answer, _)| answer)
     }
 
-    async fn try_until(&self, call: &Call, until: Instant) -> Result<Vec<u8>, Failure> {
+    /// The same, and whether it is only what the same key was answered before.
+    pub(super) async fn ask_marked<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        until: Instant,
+    ) -> Result<(T, bool), Failure> {
+        let Body { bytes, is_replayed } = self.try_until(call, until).await?;
+        Ok((wire::read(&bytes).map_err(Failure::Odd)?, is_replayed))
+    }
+
+    async fn try_until(&self, call: &Call, until: Instant) -> Result<Body, Failure> {
         let mut pause = self.settings.first_pause;
         for tried in 1.. {
             let try_until = until.min(Instant::now() + self.settings.try_timeout);
@@ -155,17 +171,18 @@ impl Client {
         }
         let mut response = request.send().await?;
         let (status, again) = (response.status(), again(response.status(), response.headers()));
-        let mut body = Vec::new();
+        let is_replayed = response.headers().get("idempotent-replayed").is_some_and(|said| said == "true");
+        let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Ok(None);
             }
-            body.extend_from_slice(&chunk);
+            bytes.extend_from_slice(&chunk);
         }
         Ok(Some(if status.is_success() {
-            Tried::Answered(body)
+            Tried::Answered(Body { bytes, is_replayed })
         } else {
-            Tried::Refused(Refusal::of(status.as_u16(), &body), again)
+            Tried::Refused(Refusal::of(status.as_u16(), &bytes), again)
         }))
     }
 

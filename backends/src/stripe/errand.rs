@@ -54,17 +54,20 @@ impl<'a> Errand<'a> {
         // The key does not name the booking: with another one, Stripe finds that the same key asks for something else.
         let call = Call::post(path(transaction, ""), format!("weir-bind-{transaction}"))
             .with(&format!("metadata[{BOOKING}]"), booking.as_str());
-        let refusal = match self.client.ask::<Intent>(&call, self.until).await {
-            Ok(bound) if bound.is_of(booking) => return Ok(Bound::Ours(Box::new(bound))),
-            Ok(_) => return Err(Failure::Odd("metadata that was written is not there".to_owned())),
-            Err(Failure::Refused(refusal)) => refusal,
+        let refusal = match self.client.ask_marked::<Intent>(&call, self.until).await {
+            Ok((bound, false)) if bound.is_of(booking) => return Ok(Bound::Ours(Box::new(bound))),
+            Ok((_, false)) => return Err(Failure::Odd("metadata that was written is not there".to_owned())),
+            // It may have been cancelled since.
+            Ok((_, true)) => None,
+            Err(Failure::Refused(refusal)) => Some(refusal),
             Err(failure) => return Err(failure),
         };
-        match self.intent(transaction).await? {
-            Some(bound) if bound.is_of(booking) => Ok(Bound::Ours(Box::new(bound))),
-            Some(_) if refusal.is_of_idempotency() => Ok(Bound::Anothers),
-            Some(bound) if bound.is_bound() => Ok(Bound::Anothers),
-            _ => Err(Failure::Refused(refusal)),
+        match (self.intent(transaction).await?, refusal) {
+            (Some(bound), _) if bound.is_of(booking) => Ok(Bound::Ours(Box::new(bound))),
+            (Some(bound), _) if bound.is_bound() => Ok(Bound::Anothers),
+            (Some(_), Some(refusal)) if refusal.is_of_idempotency() => Ok(Bound::Anothers),
+            (_, Some(refusal)) => Err(Failure::Refused(refusal)),
+            (_, None) => Err(Failure::Odd("metadata that was written is not there".to_owned())),
         }
     }
 

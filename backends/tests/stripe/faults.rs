@@ -132,6 +132,22 @@ async fn a_payment_stays_of_one_booking_when_its_key_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_a_key_was_answered_before_is_not_taken_for_how_things_stand() {
+    let (stand_in, payments) = with_an_intent().await;
+    authorise(&payments).await.unwrap();
+    payments.void(&booking(1), &transaction(1)).await.unwrap();
+    // One who looked before all that, and goes on only now.
+    stand_in.fail(
+        "GET",
+        [Fault::Says(
+            r#"{"status":"requires_capture","amount":500,"amount_capturable":500,"currency":"eur","capture_method":"manual"}"#,
+        )],
+    );
+    let answer = authorise(&payments).await.unwrap();
+    assert!(matches!(answer, Authorisation::Declined(_)), "{answer:?}");
+}
+
+#[tokio::test]
 async fn answers_that_can_t_be_read_are_errors() {
     let (stand_in, payments) = with_an_intent().await;
     payments.taken(2).await;

@@ -199,6 +199,7 @@ impl StandIn {
             Some(Fault::Says(text)) => return Ok(Response::new(Full::new(Bytes::from_static(text.as_bytes())))),
             _ => {}
         }
+        let is_kept = seen.key.as_ref().is_some_and(|key| self.inner().keys.contains_key(key));
         let answer = self.answer(&seen, matches!(fault, Some(Fault::Broken))).await;
         let never_answers = seen.is_bind() && self.never_answers(&seen.path);
         match fault {
@@ -207,7 +208,7 @@ impl StandIn {
             _ if never_answers => return cut(),
             _ => {}
         }
-        Ok(response(answer, &[]))
+        Ok(response(answer, if is_kept { &[("idempotent-replayed", "true")] } else { &[] }))
     }
 
     fn never_answers(&self, path: &str) -> bool {
