@@ -107,7 +107,7 @@ impl Payments for StripePayments {
             IntentStatus::RequiresCapture if self::money(&intent)? == due => Ok(Authorisation::Approved),
             IntentStatus::Succeeded if intent.is_of(booking) => Ok(Authorisation::Approved),
             IntentStatus::RequiresCapture => Ok(Authorisation::AmountMismatch(self::money(&intent)?)),
-            IntentStatus::Succeeded => of_another(),
+            IntentStatus::Succeeded => Ok(declined("The payment was taken for something else.")),
             IntentStatus::Canceled => Ok(match intent.why_declined() {
                 Some(why) if intent.is_abandoned() => Authorisation::Declined(why),
                 _ => declined("The payment was given back."),

@@ -71,6 +71,15 @@ async fn a_verb_ends_in_time_whatever_stripe_does() {
 }
 
 #[tokio::test]
+async fn no_more_is_asked_at_once_than_is_set() {
+    let (stand_in, _) = with_an_intent().await;
+    let payments = OnStandIn::with(&stand_in, StripeSettings { in_flight: 2, tries: 10, ..settings(&stand_in) });
+    let answers = futures_util::future::join_all((0..20).map(|_| authorise(&payments))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == Authorisation::Approved));
+    assert!((1..=2).contains(&stand_in.most_under_way()), "{}", stand_in.most_under_way());
+}
+
+#[tokio::test]
 async fn a_refund_whose_answer_got_lost_is_made_once() {
     let (stand_in, _) = with_an_intent().await;
     let payments =

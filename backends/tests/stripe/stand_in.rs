@@ -36,6 +36,8 @@ struct Inner {
     keys: HashMap<String, Kept>,
     faults: VecDeque<(String, Fault)>,
     seen: Vec<Seen>,
+    under_way: usize,
+    most_under_way: usize,
 }
 
 /// A request as it came.
@@ -182,7 +184,23 @@ impl StandIn {
         self.inner().seen.iter().filter(|seen| seen.line().contains(what)).cloned().collect()
     }
 
+    /// The most requests that were under way at once.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.inner().most_under_way
+    }
+
     async fn serve(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
+        {
+            let mut inner = self.inner();
+            inner.under_way += 1;
+            inner.most_under_way = inner.most_under_way.max(inner.under_way);
+        }
+        let served = self.serve_one(request).await;
+        self.inner().under_way -= 1;
+        served
+    }
+
+    async fn serve_one(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
         let seen = read(request).await?;
         let fault = {
             let mut inner = self.inner();
