@@ -7,3 +7,4 @@ pub mod redis;
 mod sandbox;
 mod sql;
 pub mod sqlite;
+pub mod stripe;

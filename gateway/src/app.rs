@@ -9,7 +9,7 @@ use booking_core::ports::{
     desk::Desk,
     ledger::LedgerReader,
     log::Log,
-    payments::SandboxPayments,
+    payments::{PaymentNotices, SandboxPayments},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ pub struct Parts {
     pub refresh: Arc<dyn RefreshFamilies>,
     /// The sandbox provider, where payments can be made for trying out.
     pub sandbox: Option<Arc<dyn SandboxPayments>>,
+    /// What reads the payment provider's notices, where it sends any.
+    pub notices: Option<Arc<dyn PaymentNotices>>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Bytes that nobody can predict.

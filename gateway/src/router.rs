@@ -79,6 +79,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::read::get_booking, booking::release::release))
         .routes(routes!(booking::qr::get_qr))
         .routes(routes!(booking::cancel::cancel))
+        .routes(routes!(booking::notice::take_notice))
         .routes(routes!(sandbox::create_payment))
         .routes(routes!(operator::venues::create_venue))
         .routes(routes!(operator::events::create_event, operator::events::list_events))
@@ -160,6 +161,7 @@ mod tests {
         ("post", "/v1/bookings/confirm"),
         ("get", "/v1/bookings/{bookingId}"),
         ("delete", "/v1/bookings/{bookingId}"),
+        ("post", "/v1/payments/notices"),
         ("post", "/v1/sandbox/payments"),
         ("post", "/v1/operator/venues"),
         ("post", "/v1/operator/events"),

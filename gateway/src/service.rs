@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 use crate::{
     accept::{Activity, Busy, MakeService},
     app::App,
+    booking::notice,
     identity::{self, cookies},
     line,
     problem::{Problem, nothing_here},
@@ -200,6 +201,8 @@ impl ConnectionService {
         let for_page = site::wants_page(&request);
         let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
         let (is_head, is_known) = (request.method() == Method::HEAD, self.is_known(request.headers()));
+        // Notices of a whole sale come from few addresses; those that are not the provider's are counted where that shows.
+        let is_known = is_known || (request.uri().path() == notice::PATH && app.parts.notices.is_some());
         let counted =
             if is_known { Ok(()) } else { info.count(&app, Counted::Address, app.limits.address_key(info.address())) };
         let response = match counted {

@@ -218,6 +218,7 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
         catalog: stores.catalog.clone(),
         refresh: stores.refresh.clone(),
         sandbox: stores.sandbox.clone(),
+        notices: stores.notices.clone(),
         clock: stores.clock.clone(),
         entropy: Arc::new(SystemEntropy),
     }
@@ -231,7 +232,7 @@ fn worker_parts(stores: Stores) -> queue_worker::Parts {
         holds: stores.holds,
         ledger: stores.ledger,
         catalog: stores.catalog,
-        payments: stores.payments,
+        payments: stores.payments.expect("only a gateway is opened without a provider"),
         clock: stores.clock,
         entropy: Arc::new(SystemEntropy),
     }

@@ -18,7 +18,7 @@ use booking_core::ports::{
     holds::Holds,
     ledger::Ledger,
     log::Log,
-    payments::{Payments, SandboxPayments},
+    payments::{PaymentNotices, Payments, SandboxPayments},
 };
 
 use crate::{
@@ -31,6 +31,9 @@ mod clock;
 mod cluster;
 mod embedded;
 mod examine;
+mod provider;
+
+use provider::Provider;
 
 /// What a process does, and with that, which stores it may stand on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +70,12 @@ pub(crate) struct Stores {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) refresh: Arc<dyn RefreshFamilies>,
-    pub(crate) payments: Arc<dyn Payments>,
+    /// The payment provider; a gateway has none.
+    pub(crate) payments: Option<Arc<dyn Payments>>,
     /// The same provider, if it is the sandbox.
     pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
+    /// What reads the provider's notices, if it sends any here.
+    pub(crate) notices: Option<Arc<dyn PaymentNotices>>,
     /// The time that every process on these stores goes by.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -147,7 +153,7 @@ impl<'a> Opening<'a> {
 impl Opening<'_> {
     async fn all(&mut self) -> Result<Stores, Failure> {
         let (log, assignment) = self.log().await?;
-        let (payments, sandbox) = self.payments().await?;
+        let Provider { payments, sandbox, notices } = self.payments().await?;
         Ok(Stores {
             log,
             assignment,
@@ -158,6 +164,7 @@ impl Opening<'_> {
             refresh: self.accounts().await?,
             payments,
             sandbox,
+            notices,
             clock: self.clock().await?,
         })
     }
@@ -211,20 +218,6 @@ impl Opening<'_> {
             "postgres" => Arc::new(self.postgres_accounts(url).await?),
             _ => Arc::new(self.sqlite_accounts(url).await?),
         })
-    }
-
-    /// The provider, and the same as the sandbox where it is that. `sandbox:` is followed by a file or a database.
-    async fn payments(&mut self) -> Result<(Arc<dyn Payments>, Option<Arc<dyn SandboxPayments>>), Failure> {
-        let url = &self.config.stores.payments;
-        self.known_scheme("payments", url, &["sandbox"])?;
-        let inner = url.rest().parse::<StoreUrl>().ok().filter(|inner| inner.scheme() == "postgres");
-        if let Some(inner) = inner {
-            let sandbox = Arc::new(self.postgres_sandbox(&inner).await?);
-            return Ok((Arc::clone(&sandbox) as _, Some(sandbox)));
-        }
-        self.must_be_alone("payments", url, "sandbox:postgres")?;
-        let sandbox = Arc::new(self.sqlite_sandbox(url).await?);
-        Ok((Arc::clone(&sandbox) as _, Some(sandbox)))
     }
 
     /// The ledger's time, where processes share it; else this machine's.

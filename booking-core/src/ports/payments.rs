@@ -12,6 +12,7 @@ pub use crate::booking::PaymentStatus;
 use crate::{
     id::{BookingId, TransactionId},
     money::Money,
+    time::Timestamp,
 };
 
 #[cfg(feature = "contracts")]
@@ -83,6 +84,46 @@ pub trait Payments: Send + Sync {
 
     /// What stands at the provider for `transaction`.
     async fn standing(&self, transaction: &TransactionId) -> PortResult<Option<PaymentStanding>>;
+}
+
+/// What a provider tells unasked: money was set aside for a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// For which booking, as whoever made the payment said.
+    pub booking: BookingId,
+    /// The payment.
+    pub transaction: TransactionId,
+    /// How much it is.
+    pub amount: Money,
+}
+
+/// Why what was sent is not taken for the provider's word. Says nothing that helps a forger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeRefused {
+    /// The signature is not one of the provider's, or none at all.
+    #[error("the signature is not the provider's")]
+    Forged,
+    /// It was signed too long ago, or in the future: perhaps sent again by somebody else.
+    #[error("the signature is not of this time")]
+    Stale,
+    /// It is the provider's and can't be read.
+    #[error("it can't be read")]
+    Unreadable,
+}
+
+/// The provider's notices: whoever paid and was cut off before confirming still gets the seats.
+///
+/// Contract: only what the provider itself sent, a short while ago, is read; everything else is refused. A notice may
+/// come more than once, in any order, before or after the buyer's own confirmation, or never.
+pub trait PaymentNotices: Send + Sync {
+    /// The header, in lower case, that a notice's signature is in.
+    fn signature_header(&self) -> &'static str;
+
+    /// Reads the `body` of a request whose signature header is `signature`. `None`: it is of no interest here.
+    ///
+    /// # Errors
+    /// If it is not the provider's, not of this time, or can't be read.
+    fn read(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<Notice>, NoticeRefused>;
 }
 
 /// How a payment of the sandbox goes.

@@ -9,7 +9,10 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
     let detail = {
         let text = refusal.to_string();
         let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        let first = letters.next();
+        // A provider's own words end in a stop already.
+        let rest = letters.as_str().trim_end_matches('.');
+        first.map_or_else(String::new, |first| format!("{}{rest}.", first.to_uppercase()))
     };
     let ids = |seats: &[booking_core::seats::SeatId]| {
         seats.iter().map(|seat| serde_json::Value::from(seat.as_str())).collect::<Vec<_>>()

@@ -26,10 +26,12 @@ use booking_core::{
         record::StateKind,
         state::LineState,
     },
+    money::Money,
     ports::{
         catalog::Catalog as _,
         clock::{Clock, Entropy},
         log::{Log as _, Topic},
+        payments::{Notice, NoticeRefused, PaymentNotices},
     },
     sale::SalePolicy,
     time::Timestamp,
@@ -72,6 +74,29 @@ impl Entropy for TestEntropy {
             let digest = Digest::of(&[b"test entropy", &number.to_le_bytes(), &[u8::try_from(at).unwrap()]]);
             chunk.copy_from_slice(&digest.0[..chunk.len()]);
         }
+    }
+}
+
+/// Notices whose signature is a word that says how they are to be taken.
+pub struct TestNotices;
+
+impl PaymentNotices for TestNotices {
+    fn signature_header(&self) -> &'static str {
+        "notice-signature"
+    }
+
+    fn read(&self, signature: &str, body: &[u8], _: Timestamp) -> Result<Option<Notice>, NoticeRefused> {
+        match signature {
+            "good" => {}
+            "old" => return Err(NoticeRefused::Stale),
+            _ => return Err(NoticeRefused::Forged),
+        }
+        let body: Value = serde_json::from_slice(body).map_err(|_| NoticeRefused::Unreadable)?;
+        let of = |name: &str| body[name].as_str();
+        let (Some(booking), Some(transaction)) = (of("booking"), of("transaction")) else { return Ok(None) };
+        let amount = Money { amount: body["amount"].as_i64().unwrap(), currency: "EUR".parse().unwrap() };
+        let (booking, transaction) = (booking.parse().unwrap(), transaction.parse().unwrap());
+        Ok(Some(Notice { booking, transaction, amount }))
     }
 }
 
@@ -145,6 +170,10 @@ impl World {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::with_notices(settings, Some(Arc::new(TestNotices))).await
+    }
+
+    pub async fn with_notices(settings: Settings, notices: Option<Arc<dyn PaymentNotices>>) -> Self {
         // Refused where another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let log = Arc::new(MemoryLog::default());
@@ -161,6 +190,7 @@ impl World {
             catalog: catalog.clone(),
             refresh: Arc::new(MemoryRefreshFamilies::default()),
             sandbox: Some(payments.clone()),
+            notices,
             clock: clock.clone(),
             entropy: entropy.clone(),
         };

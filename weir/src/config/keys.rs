@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use backends::stripe::Secret;
 use booking_core::line::state::MAX_LANES;
 
 use super::{
@@ -130,8 +131,8 @@ settings! {
         catalog: StoreUrl = "sqlite:catalog.db",
         /// Guests' refresh tokens. `sqlite:FILE`, or `postgres://…` as for the ledger.
         accounts: StoreUrl = "sqlite:accounts.db",
-        /// The payment provider. `sandbox:FILE`, or `sandbox:postgres://…`, makes payments that end as whoever makes
-        /// them asks.
+        /// The payment provider. `stripe:`; or, for trying out, `sandbox:FILE` or `sandbox:postgres://…`, which makes
+        /// payments that end as whoever makes them asks.
         payments: StoreUrl = "sandbox:payments.db",
         /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
         line_lanes: u16 = "3",
@@ -179,6 +180,29 @@ settings! {
         statement_timeout_ms: u64 = "5000",
         /// Whether a start brings the schema to what this version needs; without it, `weir migrate` does.
         migrate: bool = "true",
+    }
+
+    /// The payment provider Stripe, where `stores.payments` is `stripe:`. Whoever makes the payment intents sets
+    /// `capture_method` to `manual`; the intent's id is the transaction's.
+    stripe: Stripe {
+        /// The secret key, or a restricted one that may write payment intents and refunds. A gateway needs none.
+        secret_key: Secret = "",
+        /// A file with the secret key in it, instead.
+        secret_key_file: Option<PathBuf> = "",
+        /// The signing secrets of the webhook endpoint that sends `payment_intent.amount_capturable_updated` to
+        /// `/v1/payments/notices`, at most 8: two while one takes the other's place. Only a gateway needs them. Empty:
+        /// notices are answered with 404.
+        webhook_secrets: Vec<Secret> = "",
+        /// Where the API is; another address than Stripe's only in tests.
+        api_base: String = "https://api.stripe.com",
+        /// How long one try of a request may take, 100 to 60,000 ms.
+        try_timeout_ms: u64 = "4000",
+        /// How long all of one answer may take, 100 to 120,000 ms: less than `worker.payment_timeout_ms`.
+        give_up_after_ms: u64 = "9000",
+        /// The most tries of one request, 1 to 10.
+        tries: u32 = "5",
+        /// Requests under way at once, 1 to 1,000; the others wait.
+        requests_in_flight: u16 = "32",
     }
 
     /// The edge: where visitors and operators connect, and what it holds them to.
@@ -329,6 +353,7 @@ impl Config {
         self.gateway_settings().check().map_err(|error| format!("gateway.{error}"))?;
         self.worker_settings().check().map_err(|error| format!("worker.{error}"))?;
         let (stores, kafka, redis, postgres) = (&self.stores, &self.kafka, &self.redis, &self.postgres);
+        let (stripe, payment_timeout) = (&self.stripe, self.worker.payment_timeout_ms);
         let limits = [
             ("stores.line_lanes", u64::from(stores.line_lanes), 1, u64::from(MAX_LANES)),
             ("stores.max_waiting_appends", stores.max_waiting_appends as u64, 1, 10_000_000),
@@ -340,7 +365,17 @@ impl Config {
             ("redis.wait_for_replicas", redis.wait_for_replicas.into(), 0, 8),
             ("postgres.connections", postgres.connections.into(), 1, 1_000),
             ("postgres.statement_timeout_ms", postgres.statement_timeout_ms, 100, 600_000),
+            ("stripe.try_timeout_ms", stripe.try_timeout_ms, 100, 60_000),
+            ("stripe.give_up_after_ms", stripe.give_up_after_ms, 100, 120_000),
+            ("stripe.tries", stripe.tries.into(), 1, 10),
+            ("stripe.requests_in_flight", stripe.requests_in_flight.into(), 1, 1_000),
         ];
+        if stores.payments.scheme() == "stripe" && stripe.give_up_after_ms >= payment_timeout {
+            let gives_up = stripe.give_up_after_ms;
+            return Err(format!(
+                "stripe.give_up_after_ms is {gives_up}; it must be less than worker.payment_timeout_ms, {payment_timeout}"
+            ));
+        }
         match limits.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
             Some((name, value, least, most)) => Err(format!("{name} is {value}; it must be {least} to {most}")),
             None => Ok(()),

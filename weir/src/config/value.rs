@@ -3,6 +3,8 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
+use backends::stripe::Secret;
+
 /// How a value is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -82,6 +84,21 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         self.display().to_string()
+    }
+}
+
+/// What it is stays hidden, so it can't be read back either.
+impl Value for Secret {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str = "a secret, letter by letter as its owner shows it";
+
+    fn parse(text: &str) -> Option<Self> {
+        let secret = Self::new(text);
+        secret.is_plain().then_some(secret)
+    }
+
+    fn show(&self) -> String {
+        if self.is_empty() { String::new() } else { "…".to_owned() }
     }
 }
 

@@ -52,7 +52,7 @@ impl Opening<'_> {
         };
         note("catalog", &stores.catalog, catalog.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
-        note("payments", &stores.payments, self.payments().await.map(drop));
+        note("payments", &stores.payments, self.examine_payments().await);
         if stores.ledger.scheme() == "postgres" {
             examined.push(("this machine's clock".to_owned(), self.examine_clock().await));
         }

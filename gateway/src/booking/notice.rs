@@ -1,0 +1,100 @@
+//! The provider's notices: a buyer who paid and then was cut off gets the seats all the same.
+//!
+//! A notice becomes the command that the buyer's own confirmation is, so that both, twice, and in any order, end in the
+//! same booking.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use booking_core::{
+    booking::{Booking, BookingState},
+    message::{self, BookingAct, BookingCommand},
+    ports::{log::Topic, payments::Notice},
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::{
+    app::App,
+    commands,
+    problem::{Answer, Problem, nothing_here},
+    request::{Counted, RequestInfo},
+};
+
+/// Where notices are sent.
+pub(crate) const PATH: &str = "/v1/payments/notices";
+
+/// For how long a worker may still act on a notice, in seconds. Nobody waits for it, and while it is not acted on the
+/// buyer's money is set aside for nothing: so for longer than the workers are ever away.
+const LIVES_SECONDS: u32 = 3_600;
+
+/// Tell what became of a payment. For the payment provider, which signs what it sends.
+#[utoipa::path(
+    post, path = "/v1/payments/notices", tag = "Booking",
+    request_body(content = Object, description = "As the provider sends it", content_type = "application/json"),
+    responses(
+        (status = 200, description = "Taken note of, or of no interest"),
+        (status = 400, description = "[invalid-request]: not signed by the provider, or not of this time"),
+        (status = 404, description = "[not-found]: the provider sends none here"),
+        (status = 413, description = "[body-too-large]"),
+        (status = 429, description = "[rate-limited]: too much that was not signed"),
+        (status = 503, description = "[unavailable]; to be sent again"),
+    )
+)]
+pub(crate) async fn take_notice(
+    State(app): State<Arc<App>>,
+    axum::Extension(info): axum::Extension<RequestInfo>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer<StatusCode> {
+    let Some(notices) = &app.parts.notices else { return Err(nothing_here()) };
+    let signature = headers.get(notices.signature_header()).and_then(|value| value.to_str().ok());
+    match notices.read(signature.unwrap_or_default(), &body, app.parts.clock.now()) {
+        Ok(Some(notice)) => take(&app, &info, notice).await?,
+        Ok(None) => {}
+        Err(refused) => {
+            info.count(&app, Counted::Address, app.limits.address_key(info.address()))?;
+            tracing::warn!(%refused, "a notice of a payment is refused");
+            return Err(Problem::invalid_request(format!("This is no notice: {refused}.")));
+        }
+    }
+    Ok(StatusCode::OK)
+}
+
+/// Confirms for the booking's user. Where it can't help, nothing is done: the provider would only send it again.
+async fn take(app: &App, info: &RequestInfo, notice: Notice) -> Result<(), Problem> {
+    let Some(booking) = app.parts.ledger.booking(&notice.booking).await? else {
+        tracing::warn!(booking = %notice.booking, transaction = %notice.transaction, "paid for no booking of ours");
+        return Ok(());
+    };
+    match booking.state {
+        // A hold that ran out may still be had; and where it can't, the worker gives the money back.
+        BookingState::Held | BookingState::Expired if booking.total == notice.amount => {
+            confirm(app, info, booking, notice).await
+        }
+        BookingState::Confirmed if booking.transaction.as_ref() == Some(&notice.transaction) => Ok(()),
+        state => {
+            let (booking, transaction) = (&notice.booking, &notice.transaction);
+            tracing::warn!(%booking, %transaction, ?state, "paid for what can't be had for it any more");
+            Ok(())
+        }
+    }
+}
+
+/// In the log, and not waited for.
+async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice) -> Result<(), Problem> {
+    let key = booking.event_id.clone();
+    let deadline = app.parts.clock.now().plus_seconds(LIVES_SECONDS);
+    let sent = commands::send(app, &Topic::Bookings, key.as_str(), |reply_to, _| {
+        message::encode(&BookingCommand {
+            reply_to,
+            deadline,
+            traceparent: info.traceparent().map(str::to_owned),
+            event: booking.event_id,
+            booking: booking.booking_id,
+            user: booking.user_id,
+            act: BookingAct::Confirm { transaction: notice.transaction, amount: notice.amount.amount },
+        })
+    });
+    sent.await.map(drop)
+}

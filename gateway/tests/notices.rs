@@ -1,0 +1,148 @@
+//! What the payment provider tells unasked.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+#[path = "support/buying.rs"]
+mod buying;
+mod support;
+#[path = "support/workers.rs"]
+mod workers;
+
+use std::time::Duration;
+
+use booking_core::{
+    message::{self, BookingAct, BookingCommand},
+    ports::{
+        log::{Log as _, Topic},
+        payments::{PaymentStatus, Payments as _},
+    },
+};
+use buying::{admitted, booking, confirm, pay, reserve, sale};
+use gateway::Settings;
+use serde_json::{Value, json};
+use support::{Guest, World, read, roomy, slug, text, until};
+
+async fn notice(world: &World, signature: &str, body: &Value) -> (u16, Value) {
+    let request = world.post("/v1/payments/notices").header("Notice-Signature", signature).json(body);
+    read(request.send().await.unwrap()).await
+}
+
+fn paid_for(booking: &str, transaction: &str, amount: i64) -> Value {
+    json!({ "booking": booking, "transaction": transaction, "amount": amount })
+}
+
+/// A guest who holds one seat, and the booking.
+async fn held(world: &World, event: &str, seat: &str) -> (Guest, String) {
+    let buyer = admitted(world, event).await;
+    let (status, held) = reserve(world, &buyer, "k1", json!({ "eventId": event, "seats": [seat] })).await;
+    assert_eq!(status, 201, "{held}");
+    (buyer.0, text(&held["bookingId"]))
+}
+
+async fn status(world: &World, guest: &Guest, id: &str) -> String {
+    text(&booking(world, guest, id).await.1["status"])
+}
+
+/// The confirmations in the log.
+async fn confirmations(world: &World) -> Vec<BookingCommand> {
+    let mut commands = Vec::new();
+    for lane in 0..world.log.lanes(&Topic::Bookings).await.unwrap() {
+        let entries = world.log.read(&Topic::Bookings, lane, 0, 1_000, Duration::ZERO).await.unwrap();
+        commands.extend(entries.iter().map(|entry| message::decode::<BookingCommand>(&entry.payload).unwrap()));
+    }
+    commands.retain(|command| matches!(command.act, BookingAct::Confirm { .. }));
+    commands
+}
+
+#[tokio::test]
+async fn a_buyer_who_was_cut_off_after_paying_gets_the_seats() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (guest, id) = held(&world, &event, "A-1").await;
+    let paid = pay(&world, 2_500, "approve").await;
+    assert_eq!(notice(&world, "good", &paid_for(&id, &paid, 2_500)).await, (200, Value::Null));
+    until("confirmed", || async { status(&world, &guest, &id).await == "confirmed" }).await;
+    let commands = confirmations(&world).await;
+    assert_eq!(commands[0].user.as_str(), guest.user);
+    let left = commands[0].deadline.millis_since(world.now());
+    assert!(left > 1_800_000, "workers that are away for a while still find it: {left} ms");
+}
+
+#[tokio::test]
+async fn a_notice_before_and_after_and_beside_the_buyers_own_word_is_one_booking() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (guest, id) = held(&world, &event, "A-1").await;
+    let paid = pay(&world, 2_500, "approve").await;
+    let told = paid_for(&id, &paid, 2_500);
+    let (first, own, second) = tokio::join!(
+        notice(&world, "good", &told),
+        confirm(&world, &guest, &id, &paid, 2_500),
+        notice(&world, "good", &told),
+    );
+    assert_eq!((first.0, own.0, second.0), (200, 200, 200));
+    assert_eq!(notice(&world, "good", &told).await.0, 200);
+    let (_, shown) = booking(&world, &guest, &id).await;
+    assert_eq!(shown["tickets"], own.1["tickets"]);
+    let standing = async || world.payments.standing(&paid.parse().unwrap()).await.unwrap().unwrap().status;
+    until("taken", || async { standing().await == PaymentStatus::Captured }).await;
+    let commands = confirmations(&world).await.len();
+    assert_eq!(notice(&world, "good", &told).await.0, 200);
+    assert_eq!(confirmations(&world).await.len(), commands, "what is confirmed is not asked for again");
+}
+
+#[tokio::test]
+async fn what_the_provider_did_not_sign_does_nothing() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (guest, id) = held(&world, &event, "A-1").await;
+    let paid = pay(&world, 2_500, "approve").await;
+    for signature in ["forged", "", "old"] {
+        let (status, body) = notice(&world, signature, &paid_for(&id, &paid, 2_500)).await;
+        assert_eq!((status, slug(&body)), (400, "invalid-request"), "{signature}");
+    }
+    let unsigned = world.post("/v1/payments/notices").json(&paid_for(&id, &paid, 2_500)).send().await.unwrap();
+    assert_eq!(unsigned.headers()["content-type"], "application/problem+json");
+    assert_eq!(unsigned.status(), 400);
+    assert_eq!(notice(&world, "good", &json!("é".repeat(50_000))).await.0, 413);
+    assert!(confirmations(&world).await.is_empty());
+    assert_eq!(status(&world, &guest, &id).await, "reserved");
+}
+
+#[tokio::test]
+async fn what_is_of_no_interest_is_taken_note_of_and_no_more() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (guest, id) = held(&world, &event, "A-1").await;
+    let paid = pay(&world, 2_000, "approve").await;
+    for told in [json!({ "something": "else" }), paid_for("booking_none", &paid, 2_500), paid_for(&id, &paid, 2_000)] {
+        assert_eq!(notice(&world, "good", &told).await.0, 200, "{told}");
+    }
+    let path = format!("/v1/bookings/{id}");
+    let given = world.request(reqwest::Method::DELETE, &path).bearer_auth(&guest.token).send().await.unwrap();
+    assert_eq!(given.status(), 204);
+    assert_eq!(notice(&world, "good", &paid_for(&id, &paid, 2_500)).await.0, 200);
+    assert!(confirmations(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_provider_is_not_held_to_a_visitors_rate_and_forgers_are() {
+    let world = World::with(Settings { address_requests_per_minute: 5, ..roomy() }).await;
+    for _ in 0..50 {
+        assert_eq!(notice(&world, "good", &json!({})).await.0, 200);
+    }
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        answers.push(notice(&world, "forged", &json!({})).await.0);
+    }
+    assert_eq!(answers[0], 400);
+    assert_eq!(answers.last(), Some(&429));
+    assert_eq!(notice(&world, "good", &json!({})).await.0, 200);
+}
+
+#[tokio::test]
+async fn where_no_provider_sends_notices_there_is_nothing() {
+    let world = World::with_notices(roomy(), None).await;
+    let (status, body) = notice(&world, "good", &json!({})).await;
+    assert_eq!((status, slug(&body)), (404, "not-found"));
+}
