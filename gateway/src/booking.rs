@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod confirm;
+pub(crate) mod list;
 pub(crate) mod notice;
 pub(crate) mod pending;
 pub(crate) mod qr;

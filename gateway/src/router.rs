@@ -79,6 +79,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::read::get_booking, booking::release::release))
         .routes(routes!(booking::qr::get_qr))
         .routes(routes!(booking::cancel::cancel))
+        .routes(routes!(booking::list::list_bookings))
         .routes(routes!(booking::notice::take_notice))
         .routes(routes!(sandbox::create_payment))
         .routes(routes!(operator::venues::create_venue))

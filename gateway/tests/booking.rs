@@ -10,8 +10,8 @@ mod workers;
 
 use buying::{admitted, booking, confirm, pay, reserve, sale};
 use gateway::Settings;
-use serde_json::json;
-use support::{World, read, roomy, slug, text, until};
+use serde_json::{Value, json};
+use support::{Guest, World, read, roomy, slug, text, until};
 
 #[tokio::test]
 async fn seats_are_reserved_paid_for_and_become_tickets() {
@@ -165,4 +165,38 @@ async fn a_reservation_that_takes_too_long_is_pending_and_can_be_asked_for() {
     until("answered", || async { booking(&world, &who.0, &id).await.1["status"] != "pending" }).await;
     let (status, shown) = booking(&world, &who.0, &id).await;
     assert!(status == 409 || shown["status"] == "reserved", "{status} {shown}");
+}
+
+#[tokio::test]
+async fn a_user_sees_their_bookings_page_by_page_newest_first_and_nobody_elses() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let list = async |guest: &Guest, query: &str| {
+        read(world.get(&format!("/v1/bookings{query}")).bearer_auth(&guest.token).send().await.unwrap()).await
+    };
+    let buyer = admitted(&world, &event).await;
+    let (status, none) = list(&buyer.0, "").await;
+    assert_eq!((status, none), (200, json!({ "bookings": [], "next": null })));
+    let mut made = Vec::new();
+    for seat in ["A-1", "A-2", "A-3"] {
+        let (status, held) = reserve(&world, &buyer, seat, json!({ "eventId": event, "seats": [seat] })).await;
+        assert_eq!(status, 201, "{held}");
+        made.insert(0, held["bookingId"].clone());
+    }
+    let (_, first) = list(&buyer.0, "?pageSize=2").await;
+    let ids = |page: &Value| page["bookings"].as_array().unwrap().iter().map(|one| one["bookingId"].clone()).collect();
+    let mut seen: Vec<Value> = ids(&first);
+    assert_eq!(first["bookings"][0]["status"], "reserved");
+    let (_, last) = list(&buyer.0, &format!("?pageSize=2&cursor={}", text(&first["next"]))).await;
+    seen.extend(ids(&last));
+    assert_eq!((seen, &last["next"]), (made.clone(), &Value::Null));
+    // Another's cursor leads nowhere.
+    let other = world.guest().await;
+    let (_, none) = list(&other, &format!("?cursor={}", text(&made[0]))).await;
+    assert_eq!(none["bookings"], json!([]));
+    for wrong in ["?pageSize=0", "?pageSize=101", "?cursor=nonsense", "?page=2"] {
+        let (status, body) = list(&other, wrong).await;
+        assert_eq!((status, slug(&body)), (400, "invalid-request"), "{wrong}");
+    }
+    assert_eq!(read(world.get("/v1/bookings").send().await.unwrap()).await.0, 401);
 }
