@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use booking_core::{
     booking::{Booking, CancelSeats, Cancelled},
-    catalog::{Event, Venue},
     holds::Settle,
     id::EventId,
     ports::PortResult,
     time::Timestamp,
 };
 
-use crate::{Gauges, Parts, outward};
+use crate::{
+    Gauges, Parts,
+    hall::{Hall, Halls},
+    outward,
+};
 
 /// Cancels up to `max` bookings of events that were called off. Answers how many. The money is due with it; the
 /// finalisers give it back.
@@ -21,24 +24,13 @@ pub(crate) async fn cancel_some(parts: &Parts, gauges: &Gauges, max: usize, now:
     if bookings.is_empty() {
         return Ok(0);
     }
-    let mut halls: BTreeMap<EventId, Option<(std::sync::Arc<Event>, std::sync::Arc<Venue>)>> = BTreeMap::new();
+    let mut halls = Halls::default();
+    let mut asks = Vec::with_capacity(bookings.len());
     for booking in &bookings {
-        if !halls.contains_key(&booking.event_id) {
-            let event = parts.catalog.event(&booking.event_id).await?;
-            let venue = match &event {
-                Some(event) => parts.catalog.venue(&event.venue_id).await?,
-                None => None,
-            };
-            halls.insert(booking.event_id.clone(), event.zip(venue));
+        if let Some(hall) = halls.get(&*parts.catalog, &booking.event_id).await? {
+            asks.push(whole(booking, &hall));
         }
     }
-    let asks: Vec<CancelSeats> = bookings
-        .iter()
-        .filter_map(|booking| {
-            let (event, venue) = halls.get(&booking.event_id)?.as_ref()?;
-            Some(whole(booking, event, venue))
-        })
-        .collect();
     let applied = parts.ledger.cancel(&asks, now).await?;
     let mut freed: BTreeMap<EventId, Vec<Settle>> = BTreeMap::new();
     for answer in &applied.answers {
@@ -57,8 +49,8 @@ pub(crate) async fn cancel_some(parts: &Parts, gauges: &Gauges, max: usize, now:
 }
 
 /// All the seats that `booking` has, each with its whole price.
-fn whole(booking: &Booking, event: &Event, venue: &Venue) -> CancelSeats {
-    let price = |seat: &_| (*seat, event.price(&venue.seat_map, *seat).map_or(0, |price| price.amount));
+fn whole(booking: &Booking, hall: &Hall) -> CancelSeats {
+    let price = |seat: &_| (*seat, hall.event.price(&hall.venue.seat_map, *seat).map_or(0, |price| price.amount));
     CancelSeats {
         booking: booking.booking_id.clone(),
         user: booking.user_id.clone(),
