@@ -18,4 +18,5 @@ pub mod ports;
 pub mod refund;
 pub mod sale;
 pub mod seats;
+pub mod ticket;
 pub mod time;

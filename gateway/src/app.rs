@@ -14,7 +14,7 @@ use booking_core::ports::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    booking::pending::Pending,
+    booking::{pending::Pending, ticket::TicketTokens},
     browse::live::LiveSeats,
     commands::Commands,
     identity::{access::AccessTokens, outside::Outside},
@@ -58,6 +58,7 @@ pub(crate) struct App {
     pub(crate) access: AccessTokens,
     pub(crate) outside: Outside,
     pub(crate) admission: AdmissionTokens,
+    pub(crate) tickets: TicketTokens,
     pub(crate) limits: Limits,
     pub(crate) sales: Sales,
     pub(crate) joining: Joining,

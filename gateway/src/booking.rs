@@ -1,6 +1,7 @@
 //! Bookings: each call becomes a command to the workers, and its answer comes back through the log.
 
 pub(crate) mod cancel;
+mod code;
 pub(crate) mod confirm;
 pub(crate) mod list;
 pub(crate) mod notice;
@@ -10,4 +11,5 @@ pub(crate) mod read;
 pub(crate) mod refusal;
 pub(crate) mod release;
 pub(crate) mod reserve;
+pub(crate) mod ticket;
 pub(crate) mod view;

@@ -20,7 +20,9 @@ pub struct Keys {
     /// For place tokens.
     pub place: PlaceKeys,
     /// For admission tokens.
-    pub admission: AdmissionKeys,
+    pub admission: SigningKeys,
+    /// For tickets. A key that signed some must stay in the ring until their events are over.
+    pub tickets: SigningKeys,
     /// Who may operate.
     pub operators: OperatorKeys,
 }
@@ -78,25 +80,25 @@ impl fmt::Debug for AccessKeys {
 }
 
 #[derive(Clone)]
-struct AdmissionKey {
+struct SigningKey {
     id: KeyId,
     encoding: EncodingKey,
     decoding: DecodingKey,
     public: [u8; 32],
 }
 
-/// The ring of Ed25519 keys for admission tokens.
+/// A ring of Ed25519 keys, for tokens that anybody may check.
 #[derive(Clone)]
-pub struct AdmissionKeys {
+pub struct SigningKeys {
     /// The first one signs.
-    ring: Arc<[AdmissionKey]>,
+    ring: Arc<[SigningKey]>,
 }
 
 /// What stands before the seed in a PKCS #8 document of an Ed25519 key (RFC 8410, section 7).
 const PKCS8_HEAD: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-impl AdmissionKeys {
+impl SigningKeys {
     /// The ring whose `signing` key makes tokens and whose `older` ones still check theirs. Each key is given by its
     /// seed, 32 unpredictable bytes.
     pub fn new(signing: (KeyId, [u8; 32]), older: Vec<(KeyId, [u8; 32])>) -> Self {
@@ -104,7 +106,7 @@ impl AdmissionKeys {
             let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("every 32 bytes are a seed of Ed25519");
             let mut public = [0; 32];
             public.copy_from_slice(pair.public_key().as_ref());
-            AdmissionKey {
+            SigningKey {
                 id,
                 encoding: EncodingKey::from_ed_der(&[&PKCS8_HEAD[..], &seed].concat()),
                 decoding: DecodingKey::from_ed_der(&public),
@@ -124,23 +126,20 @@ impl AdmissionKeys {
         self.ring.iter().find(|key| key.id == id).map(|key| &key.decoding)
     }
 
-    /// The public keys as a JWK set (RFC 7517, RFC 8037).
-    pub(crate) fn jwks(&self) -> serde_json::Value {
-        let keys: Vec<_> = self
-            .ring
-            .iter()
-            .map(|key| {
-                serde_json::json!({
-                    "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
-                    "kid": key.id, "x": URL_SAFE_NO_PAD.encode(key.public),
-                })
+    /// The public keys of these rings as one JWK set (RFC 7517, RFC 8037).
+    pub(crate) fn jwks(rings: &[&Self]) -> serde_json::Value {
+        let jwk = |key: &SigningKey| {
+            serde_json::json!({
+                "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
+                "kid": key.id, "x": URL_SAFE_NO_PAD.encode(key.public),
             })
-            .collect();
+        };
+        let keys: Vec<_> = rings.iter().flat_map(|ring| ring.ring.iter()).map(jwk).collect();
         serde_json::json!({ "keys": keys })
     }
 }
 
-impl fmt::Debug for AdmissionKeys {
+impl fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ring.iter().map(|key| &key.id)).finish()
     }

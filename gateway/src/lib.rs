@@ -36,7 +36,7 @@ mod to_the_end;
 pub use admin::{Admin, Readiness};
 pub use app::Parts;
 pub use gateway::{Error, Gateway};
-pub use keys::{AccessKeys, AdmissionKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role};
+pub use keys::{AccessKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role, SigningKeys};
 pub use metrics::Numbers;
 pub use settings::{InvalidSetting, OutsideIssuer, Settings};
 

@@ -192,6 +192,27 @@ where
     }
 }
 
+/// Two ids in the address, as [`Id`].
+pub(crate) struct Ids<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A, B, S> axum::extract::FromRequestParts<S> for Ids<A, B>
+where
+    A: std::str::FromStr + Send,
+    B: std::str::FromStr + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut http::request::Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::RawPathParams::from_request_parts(head, state).await;
+        let path = path.map_err(|_| crate::problem::nothing_here())?;
+        let mut texts = path.iter().map(|(_, text)| text);
+        let (first, second) =
+            (texts.next().and_then(|id| id.parse().ok()), texts.next().and_then(|id| id.parse().ok()));
+        first.zip(second).map(|(first, second)| Self(first, second)).ok_or_else(crate::problem::nothing_here)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, booking, browse, identity::guest, line, operator, sandbox, site};
+use crate::{app::App, booking, browse, identity::guest, keys::SigningKeys, line, operator, sandbox, site};
 
 /// The API's title page.
 #[derive(OpenApi)]
@@ -78,6 +78,8 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::confirm::confirm))
         .routes(routes!(booking::read::get_booking, booking::release::release))
         .routes(routes!(booking::qr::get_qr))
+        .routes(routes!(booking::ticket::get_svg))
+        .routes(routes!(booking::ticket::get_png))
         .routes(routes!(booking::cancel::cancel))
         .routes(routes!(booking::list::list_bookings))
         .routes(routes!(booking::notice::take_notice))
@@ -93,13 +95,17 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_jwks))
 }
 
-/// The public keys that admission tokens are verified with.
+/// The public keys that admission tokens and tickets are verified with.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "Site",
     responses((status = 200, description = "A JWK set (RFC 7517)", body = Object))
 )]
 async fn get_jwks(State(app): State<Arc<App>>) -> Response {
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(app.keys.admission.jwks())).into_response()
+    (
+        [(header::CACHE_CONTROL, "public, max-age=300")],
+        Json(SigningKeys::jwks(&[&app.keys.admission, &app.keys.tickets])),
+    )
+        .into_response()
 }
 
 /// The API's description, as JSON.

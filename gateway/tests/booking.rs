@@ -200,3 +200,62 @@ async fn a_user_sees_their_bookings_page_by_page_newest_first_and_nobody_elses()
     }
     assert_eq!(read(world.get("/v1/bookings").send().await.unwrap()).await.0, 401);
 }
+
+/// As a door does: with nothing but the public keys.
+async fn claims_of(world: &World, token: &str) -> Option<Value> {
+    let jwks = read(world.get("/.well-known/jwks.json").send().await.unwrap()).await.1;
+    let header = jsonwebtoken::decode_header(token).unwrap();
+    assert_eq!(header.typ.as_deref(), Some("ticket+jwt"));
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(jwks).unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&header.kid.unwrap())?).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    (validation.validate_exp, validation.validate_aud) = (false, false);
+    validation.set_required_spec_claims(&["iss", "sub", "aud"]);
+    jsonwebtoken::decode::<Value>(token, &key, &validation).ok().map(|token| token.claims)
+}
+
+#[tokio::test]
+async fn each_seat_has_a_ticket_that_a_door_can_check_until_it_is_cancelled() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let buyer = admitted(&world, &event).await;
+    let (_, held) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-1", "A-2"] })).await;
+    let id = text(&held["bookingId"]);
+    let paid = pay(&world, 5_000, "approve").await;
+    let (_, sold) = confirm(&world, &buyer.0, &id, &paid, 5_000).await;
+    let tickets = sold["tickets"].as_array().unwrap();
+    for (ticket, seat) in tickets.iter().zip(["A-1", "A-2"]) {
+        let token = text(&ticket["token"]);
+        let claims = claims_of(&world, &token).await.expect("it is ours");
+        assert_eq!((&claims["sub"], &claims["bkg"]), (&ticket["ticketId"], &sold["bookingId"]));
+        assert_eq!((&claims["seat"], &claims["aud"]), (&json!(seat), &json!(format!("weir:{event}"))));
+        let at = token.len() - 20;
+        let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let forged = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+        assert_eq!(claims_of(&world, &forged).await, None);
+        // It opens nothing that an admission would.
+        let (status, body) =
+            reserve(&world, &(buyer.0.clone(), token), "k2", json!({ "eventId": event, "seats": ["A-3"] })).await;
+        assert_eq!((status, slug(&body)), (403, "admission-required"));
+    }
+
+    let picture = async |guest: &Guest, path: &str| {
+        let answer = world.get(path).bearer_auth(&guest.token).send().await.unwrap();
+        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), kind.unwrap_or_default(), answer.bytes().await.unwrap())
+    };
+    let svg = text(&tickets[1]["qrCode"]);
+    let (status, kind, bytes) = picture(&buyer.0, &svg).await;
+    assert_eq!((status, kind.as_str()), (200, "image/svg+xml"));
+    assert!(String::from_utf8_lossy(&bytes).contains("<svg"));
+    let (status, kind, bytes) = picture(&buyer.0, &svg.replace(".svg", ".png")).await;
+    assert_eq!((status, kind.as_str(), &bytes[..8]), (200, "image/png", &b"\x89PNG\r\n\x1a\n"[..]));
+    let other = world.guest().await;
+    assert_eq!(picture(&other, &svg).await.0, 404, "somebody else's");
+    assert_eq!(picture(&buyer.0, &svg.replace("ticket_", "ticket_x")).await.0, 404);
+
+    let cancel = world.post(&format!("/v1/bookings/{id}/cancel")).bearer_auth(&buyer.0.token);
+    let (status, reduced) = read(cancel.json(&json!({ "seats": ["A-2"] })).send().await.unwrap()).await;
+    assert_eq!((status, &reduced["tickets"]), (200, &json!([tickets[0]])), "the other stays as it is");
+    assert_eq!(picture(&buyer.0, &svg).await.0, 404, "cancelled");
+}

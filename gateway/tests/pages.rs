@@ -27,6 +27,9 @@ fn header(cookies: &[(String, String, String)]) -> String {
     cookies.iter().map(|(name, value, _)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
 }
 
+/// How long a lobby is open: longer than a slow machine needs to join and to look.
+const LOBBY_MS: i64 = 2_000;
+
 #[tokio::test]
 async fn every_page_is_shown_and_may_load_nothing_from_elsewhere() {
     let world = World::new().await;
@@ -62,7 +65,7 @@ async fn a_static_file_is_kept_for_ever_under_its_versioned_address() {
 #[tokio::test]
 async fn a_visitor_without_scripts_joins_waits_comes_in_and_leaves_by_forms() {
     let world = World::new().await;
-    let mut keeper = world.line(EVENT, world.policy(50)).await;
+    let mut keeper = world.line(EVENT, world.policy(LOBBY_MS)).await;
     let joined = world.post("/e/evt_1/join").header(ACCEPT, "text/html").send().await.unwrap();
     assert_eq!(joined.status(), 303);
     assert_eq!(joined.headers()[LOCATION], "/e/evt_1");
@@ -82,7 +85,7 @@ async fn a_visitor_without_scripts_joins_waits_comes_in_and_leaves_by_forms() {
     assert_eq!(early.status(), 409, "the page says that it is not their turn");
     assert!(early.text().await.unwrap().contains("</html>"));
 
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    tokio::time::sleep(Duration::from_millis(LOBBY_MS.unsigned_abs() + 10)).await;
     keeper.draw().await;
     keeper.call(1).await;
     assert!(show().await.contains("data-state=\"called\""));

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use gateway::{AccessKeys, Admin, AdmissionKeys, Gateway, Keys, Readiness};
+use gateway::{AccessKeys, Admin, Gateway, Keys, Readiness, SigningKeys};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinHandle,
@@ -261,7 +261,11 @@ fn keys(folder: &DataFolder, operators: OperatorKeys) -> Result<(Keys, OperatorK
         place: ring(RingName::Place)?.place_keys(),
         admission: {
             let (signing, older) = ring(RingName::Admission)?.named();
-            AdmissionKeys::new(signing, older)
+            SigningKeys::new(signing, older)
+        },
+        tickets: {
+            let (signing, older) = ring(RingName::Ticket)?.named();
+            SigningKeys::new(signing, older)
         },
         operators: gateway::OperatorKeys::new(operators.live()?),
     };

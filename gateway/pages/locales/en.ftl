@@ -296,9 +296,9 @@ checkout-releasing = Giving the seats back…
 ## Tickets
 
 tickets-title = You have your tickets
-tickets-lead = Show this code at the entrance. Take a screenshot or print it, so that you have it without a connection.
+tickets-lead = Each ticket has its own code: show it at the entrance. Take a screenshot or print it, so that you have it without a connection.
 tickets-booking = Booking { $id }
-tickets-qr = Ticket code of booking { $id }
+tickets-qr = Code for { $seat }
 tickets-heading = { $n ->
     [one] Your ticket
    *[other] Your tickets

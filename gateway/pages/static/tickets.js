@@ -23,15 +23,11 @@ export function drawTickets(booking) {
     ...tickets.map((ticket) => {
       const seat = { ...bySeat.get(ticket.seatId), ...ticket };
       const number = make("span", { class: "quiet" }, t("tickets-number", { id: ticket.ticketId }));
-      return make("li", {}, make("strong", {}, seatName(seat)), number);
+      const alt = t("tickets-qr", { seat: seatName(seat) });
+      const qr = make("img", { class: "qr", src: ticket.qrCode, alt, width: "240", height: "240" });
+      return make("li", {}, make("strong", {}, seatName(seat)), qr, number);
     }),
   );
-  const qr = $("tickets-qr");
-  show(qr, Boolean(booking.qrCode));
-  if (booking.qrCode) {
-    qr.src = booking.qrCode;
-    qr.alt = t("tickets-qr", { id: booking.bookingId });
-  }
   const paid = booking.totalAmount !== undefined;
   show($("tickets-paid"), paid);
   if (paid) {

@@ -8,18 +8,14 @@ use axum::{
 };
 use booking_core::{booking::BookingState, id::BookingId};
 use http::header;
-use qrcode::{EcLevel, QrCode, render::svg};
 
-use super::read;
+use super::{code, read, ticket};
 use crate::{
     app::App,
     identity::User,
     problem::{Answer, Problem},
     request::Id,
 };
-
-/// The picture's sides, at least, in pixels.
-const SIDE: u32 = 240;
 
 /// The code of a confirmed booking of yours, as SVG.
 #[utoipa::path(
@@ -43,9 +39,6 @@ pub(crate) async fn get_qr(
         return Err(Problem::not_reserved("The booking is not confirmed."));
     }
     let text = format!("{}/v1/bookings/{}", app.settings.public_url, booking.booking_id);
-    let code = QrCode::with_error_correction_level(text, EcLevel::M)
-        .map_err(|_| Problem::internal("The code can't be drawn."))?;
-    let picture = code.render::<svg::Color<'_>>().min_dimensions(SIDE, SIDE).build();
-    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "private, max-age=3600")];
-    Ok((headers, picture).into_response())
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, ticket::CACHE)];
+    Ok((headers, code::svg(&text)?).into_response())
 }

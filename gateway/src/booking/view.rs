@@ -10,6 +10,7 @@ use booking_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ticket;
 use crate::{app::App, problem::Problem};
 
 /// A booking.
@@ -107,6 +108,10 @@ pub(crate) struct Ticket {
     section: String,
     row: String,
     number: String,
+    /// What a door reads: a JWT (EdDSA) that the public keys check, of the type `ticket+jwt`.
+    token: String,
+    /// The address of the same as a picture, for the owner alone; `.png` instead of `.svg` is one of pixels.
+    qr_code: String,
 }
 
 /// Where the picture of a booking's code is.
@@ -155,14 +160,19 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
         currency: booking.total.currency,
         expires_at: booking.expires_at,
         tickets: is_confirmed.then(|| {
-            let ticket = |(index, seat): &(SeatIndex, &booking_core::seats::map::Seat)| Ticket {
-                ticket_id: ticket_id(&booking.booking_id, *index),
-                seat_id: seat.seat_id.clone(),
-                section: seat.section.to_string(),
-                row: seat.row.to_string(),
-                number: seat.number.to_string(),
+            let ticket = |(index, seat): &(SeatIndex, &booking_core::seats::map::Seat)| {
+                let ticket_id = ticket_id(&booking.booking_id, *index);
+                Some(Ticket {
+                    token: app.tickets.of(booking, *index, &seat.seat_id)?,
+                    qr_code: ticket::path(&booking.booking_id, &ticket_id),
+                    ticket_id,
+                    seat_id: seat.seat_id.clone(),
+                    section: seat.section.to_string(),
+                    row: seat.row.to_string(),
+                    number: seat.number.to_string(),
+                })
             };
-            seats.iter().map(ticket).collect()
+            seats.iter().filter_map(ticket).collect()
         }),
         qr_code: is_confirmed.then(|| qr_path(&booking.booking_id)),
         cancellation: refunds.as_ref().map(|refunds| Cancellation {

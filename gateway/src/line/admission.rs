@@ -7,20 +7,20 @@ use booking_core::{
 };
 use jsonwebtoken::{Algorithm, Header, Validation};
 
-use crate::{keys::AdmissionKeys, problem::Problem};
+use crate::{keys::SigningKeys, problem::Problem};
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN_BYTES: usize = 2_048;
 
 /// Makes and verifies admission tokens.
 pub(crate) struct AdmissionTokens {
-    keys: AdmissionKeys,
+    keys: SigningKeys,
     issuer: String,
     validation: Validation,
 }
 
 impl AdmissionTokens {
-    pub(crate) fn new(keys: AdmissionKeys, issuer: &str) -> Self {
+    pub(crate) fn new(keys: SigningKeys, issuer: &str) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         // Time comes from the clock port; event and user are checked by the claims' own rule.
         validation.validate_exp = false;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn tokens(seed: u8) -> AdmissionTokens {
-        AdmissionTokens::new(AdmissionKeys::new(("a1".to_owned(), [seed; 32]), Vec::new()), "https://weir.example")
+        AdmissionTokens::new(SigningKeys::new(("a1".to_owned(), [seed; 32]), Vec::new()), "https://weir.example")
     }
 
     fn claims() -> AdmissionClaims {

@@ -36,7 +36,7 @@ use booking_core::{
     sale::SalePolicy,
     time::Timestamp,
 };
-use gateway::{AccessKeys, AdmissionKeys, Gateway, Keys, OperatorKey, OperatorKeys, Parts, Role, Settings};
+use gateway::{AccessKeys, Gateway, Keys, OperatorKey, OperatorKeys, Parts, Role, Settings, SigningKeys};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -102,6 +102,7 @@ impl PaymentNotices for TestNotices {
 
 pub const ACCESS_SECRET: [u8; 32] = [11; 32];
 pub const ADMISSION_SEED: [u8; 32] = [13; 32];
+pub const TICKET_SEED: [u8; 32] = [17; 32];
 pub const ADMIN_KEY: &str = "weir_op_admin";
 pub const OPERATOR_KEY: &str = "weir_op_operator";
 pub const VIEWER_KEY: &str = "weir_op_viewer";
@@ -115,7 +116,8 @@ fn keys() -> Keys {
     Keys {
         access: AccessKeys::new(("access-1".to_owned(), ACCESS_SECRET), Vec::new()),
         place: PlaceKeys::new(PlaceKey::new(1, &[12; 32]), Vec::new()),
-        admission: AdmissionKeys::new(("admission-1".to_owned(), ADMISSION_SEED), Vec::new()),
+        admission: SigningKeys::new(("admission-1".to_owned(), ADMISSION_SEED), Vec::new()),
+        tickets: SigningKeys::new(("ticket-1".to_owned(), TICKET_SEED), Vec::new()),
         operators: OperatorKeys::new(vec![
             operator("ada", Role::Admin, ADMIN_KEY),
             operator("oskar", Role::Operator, OPERATOR_KEY),

@@ -28,6 +28,8 @@ pub(crate) enum RingName {
     Place,
     /// Admission tokens: seeds of Ed25519 keys.
     Admission,
+    /// Tickets: seeds of Ed25519 keys.
+    Ticket,
 }
 
 impl RingName {
@@ -36,6 +38,7 @@ impl RingName {
             Self::Access => "keys/access.json",
             Self::Place => "keys/place.json",
             Self::Admission => "keys/admission.json",
+            Self::Ticket => "keys/ticket.json",
         }
     }
 }

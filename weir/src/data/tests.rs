@@ -21,13 +21,13 @@ fn the_folder_and_the_keys_made_on_first_start_are_their_owner_s_alone() {
     let parent = tempfile::tempdir().unwrap();
     let folder = DataFolder::open(&parent.path().join("new")).unwrap();
 
-    for name in [RingName::Access, RingName::Place, RingName::Admission] {
+    for name in [RingName::Access, RingName::Place, RingName::Admission, RingName::Ticket] {
         KeyRing::load_or_make(&folder, name, &SystemEntropy).unwrap();
     }
 
     assert_eq!(mode(folder.path()), 0o700);
     assert_eq!(mode(&folder.path().join("keys")), 0o700);
-    for file in ["access", "place", "admission"] {
+    for file in ["access", "place", "admission", "ticket"] {
         assert_eq!(mode(&folder.path().join(format!("keys/{file}.json"))), 0o600);
     }
 }
