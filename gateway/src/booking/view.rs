@@ -108,7 +108,7 @@ pub(crate) struct Ticket {
     section: String,
     row: String,
     number: String,
-    /// What a door reads: a JWT (EdDSA) that the public keys check, of the type `ticket+jwt`.
+    /// What a door reads: a JWT (`EdDSA`) that the public keys check, of the type `ticket+jwt`.
     token: String,
     /// The address of the same as a picture, for the owner alone; `.png` instead of `.svg` is one of pixels.
     qr_code: String,
