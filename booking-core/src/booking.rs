@@ -14,7 +14,7 @@ mod judge;
 mod life;
 
 pub use judge::{
-    SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, refund_due,
+    SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, payment_act,
     settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
@@ -260,7 +260,7 @@ pub enum PaymentStep {
     /// The provider is about to be asked to set the amount aside: written first, so that no money is forgotten
     /// whatever happens next (invariant 9).
     Asked,
-    /// The provider set the amount aside.
+    /// The provider set the amount aside, and the booking is confirmed with it: written with the booking.
     Authorised,
     /// The provider refused, or has another amount; nothing is set aside.
     Declined,

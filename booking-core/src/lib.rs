@@ -15,6 +15,7 @@ pub mod line;
 pub mod message;
 pub mod money;
 pub mod ports;
+pub mod reconcile;
 pub mod refund;
 pub mod sale;
 pub mod seats;

@@ -17,6 +17,7 @@ use booking_core::{
         PortResult,
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
     },
+    seats::SeatIndex,
     time::Timestamp,
 };
 
@@ -67,6 +68,14 @@ impl LedgerReader for MemoryLedger {
         let books = locked(&self.0);
         let trail = books.audit.iter().rev().filter(|entry| entry.event_id == *event);
         Ok(trail.filter(|entry| before.is_none_or(|before| entry.number < before)).take(max).cloned().collect())
+    }
+
+    async fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        Ok(locked(&self.0).all_bookings(after, max))
+    }
+
+    async fn seat_owners(&self, event: &EventId) -> PortResult<Vec<(SeatIndex, BookingId)>> {
+        Ok(locked(&self.0).seat_owners(event))
     }
 
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {

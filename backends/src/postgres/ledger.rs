@@ -9,13 +9,13 @@
 //! The limit of seats of a session counts all events; two claims of one session in two events at once don't see each
 //! other. An admission, and so its session, is of one event.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, PaymentStep, Release, Released, Totals,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -24,6 +24,7 @@ use booking_core::{
         PortResult,
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
     },
+    seats::SeatIndex,
     time::Timestamp,
 };
 
@@ -50,16 +51,23 @@ pub struct PostgresLedger {
     bookings: Gather<BookingId, Option<Booking>>,
     acts_of: Gather<BookingId, Vec<PaymentAct>>,
     acts: Gather<PaymentAct, ()>,
+    /// That money was taken is told when everything is done, and nobody waits for it.
+    taken: Gather<PaymentAct, ()>,
 }
+
+/// How far apart that money was taken is written.
+const TAKEN_GAP: Duration = Duration::from_millis(20);
 
 impl PostgresLedger {
     /// The ledger in `database`. Must be called on a Tokio runtime.
     pub fn new(database: PostgresDatabase) -> Self {
-        let (reading, looking, recording) = (database.clone(), database.clone(), database.clone());
+        let (reading, looking) = (database.clone(), database.clone());
+        let (recording, ending) = (database.clone(), database.clone());
         Self {
             bookings: Gather::new(PORT, move |ids| bookings(reading.clone(), ids)),
             acts_of: Gather::new(PORT, move |bookings| payment_acts(looking.clone(), bookings)),
             acts: Gather::new(PORT, move |acts| record_payments(recording.clone(), acts)),
+            taken: Gather::paced(PORT, TAKEN_GAP, move |acts| record_payments(ending.clone(), acts)),
             database,
         }
     }
@@ -116,6 +124,14 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => trails::audit_trail(connection, event, before, max))
     }
 
+    async fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        ask!(&self.database, PORT, connection => read::all_bookings(connection, after, max))
+    }
+
+    async fn seat_owners(&self, event: &EventId) -> PortResult<Vec<(SeatIndex, BookingId)>> {
+        ask!(&self.database, PORT, connection => read::seat_owners(connection, event))
+    }
+
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {
         self.acts_of.ask(booking.clone()).await
     }
@@ -135,7 +151,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
-        self.write(Needs::of_confirmations(batch), |books| {
+        self.write(Needs::of_confirmations(batch, now), |books| {
             books.apply(batch, now, |books, ask, touched| Some(books.confirm(ask, now, touched)))
         })
         .await
@@ -180,7 +196,8 @@ impl Ledger for PostgresLedger {
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
-        self.acts.ask(act.clone()).await
+        let gather = if act.step == PaymentStep::Captured { &self.taken } else { &self.acts };
+        gather.ask(act.clone()).await
     }
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {

@@ -9,7 +9,7 @@ use booking_core::{
     booking::{
         Booking, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
         PaymentAct, Release, Released, SeatChanges, SeatsFor, Standings, given_up, judge_cancel, judge_claim,
-        judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due, seat_status, settles_earlier,
+        judge_confirm, judge_expiry, judge_release, outbox_kind, payment_act, seat_status, settles_earlier,
     },
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     ports::ledger::Applied,
@@ -189,7 +189,7 @@ impl Books {
         if after.seats.len() < before.seats.len() {
             self.reduced.push(after.booking_id.clone());
         }
-        self.acts.extend(refund_due(&before, &after, now));
+        self.acts.extend(payment_act(&before, &after, now));
         for seat in given_up(&before, &after) {
             self.free(&after, seat, touched);
         }

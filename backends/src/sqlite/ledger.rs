@@ -19,6 +19,7 @@ use booking_core::{
         PortResult,
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
     },
+    seats::SeatIndex,
     time::Timestamp,
 };
 use sqlx::SqlitePool;
@@ -117,6 +118,14 @@ impl LedgerReader for SqliteLedger {
 
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         self.0.database.answer(read::audit_trail(self.readers(), event, before, max).await)
+    }
+
+    async fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        self.0.database.answer(read::all_bookings(self.readers(), after, max).await)
+    }
+
+    async fn seat_owners(&self, event: &EventId) -> PortResult<Vec<(SeatIndex, BookingId)>> {
+        self.0.database.answer(read::seat_owners(self.readers(), event).await)
     }
 
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {

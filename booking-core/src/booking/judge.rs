@@ -185,21 +185,22 @@ pub fn given_up<'a>(before: &'a Booking, after: &'a Booking) -> impl Iterator<It
     before.seats.iter().copied().filter(move |seat| !(still && after.seats.contains(seat)))
 }
 
-/// The act to record together with a booking that has become `after`, where that gives money back.
-pub fn refund_due(before: &Booking, after: &Booking, now: Timestamp) -> Option<PaymentAct> {
-    let amount = after.refund.unwrap_or(0) - before.refund.unwrap_or(0);
+/// The act to record together with a booking that has become `after`: what pays for it is set aside, where it was
+/// confirmed; money is due, where seats were cancelled against some.
+pub fn payment_act(before: &Booking, after: &Booking, now: Timestamp) -> Option<PaymentAct> {
+    let act = |step, refund, amount| {
+        let amount = Money { amount, ..after.total };
+        let transaction = after.transaction.clone()?;
+        Some(PaymentAct { booking: after.booking_id.clone(), transaction, refund, step, amount, at: now, reason: None })
+    };
+    let is_new = before.state != BookingState::Confirmed && after.state == BookingState::Confirmed;
+    if is_new {
+        return act(PaymentStep::Authorised, 0, after.total.amount);
+    }
+    let due = after.refund.unwrap_or(0) - before.refund.unwrap_or(0);
     let cancelled =
         after.cancelled_seats.len() + if after.state == BookingState::Cancelled { after.seats.len() } else { 0 };
-    let transaction = after.transaction.clone().filter(|_| amount > 0)?;
-    Some(PaymentAct {
-        booking: after.booking_id.clone(),
-        transaction,
-        refund: u32::try_from(cancelled).unwrap_or(u32::MAX),
-        step: PaymentStep::RefundDue,
-        amount: Money { amount, ..after.total },
-        at: now,
-        reason: None,
-    })
+    (due > 0).then(|| act(PaymentStep::RefundDue, u32::try_from(cancelled).unwrap_or(u32::MAX), due)).flatten()
 }
 
 #[cfg(test)]
@@ -276,7 +277,7 @@ mod tests {
             (&[SeatIndex(0), SeatIndex(2)][..], &[SeatIndex(1)][..])
         );
         assert_eq!(first.refund, Some(100), "a seat of somebody else does not count");
-        let due = refund_due(&whole, &first, now).expect("money is due");
+        let due = payment_act(&whole, &first, now).expect("money is due");
         assert_eq!((due.refund, due.amount.amount, due.step), (1, 100, PaymentStep::RefundDue));
         assert_eq!(given_up(&whole, &first).collect::<Vec<_>>(), [SeatIndex(1)]);
 
@@ -286,7 +287,7 @@ mod tests {
         let (_, last) = judge_cancel(Some(&first), &cancel(&[(0, 0), (1, 100), (2, 0)]), now);
         let last = last.expect("changed");
         assert_eq!((last.state, last.settled_at, last.refund), (BookingState::Cancelled, Some(now), Some(100)));
-        assert_eq!(refund_due(&first, &last, now), None, "nothing more is given back");
+        assert_eq!(payment_act(&first, &last, now), None, "nothing more is given back");
         assert_eq!(given_up(&first, &last).count(), 2);
         let again = judge_cancel(Some(&last), &cancel(&[(0, 500), (2, 500)]), now);
         assert_eq!(again, (Cancelled::Cancelled(last), None));

@@ -19,7 +19,7 @@ use crate::{
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
-    seats::SeatStatus,
+    seats::{SeatIndex, SeatStatus},
     time::Timestamp,
 };
 
@@ -41,7 +41,7 @@ pub struct SeatStates {
     /// Rises with every change of the event's seats.
     pub version: u64,
     /// The seats that are not available, by index.
-    pub taken: Vec<(crate::seats::SeatIndex, SeatStatus)>,
+    pub taken: Vec<(SeatIndex, SeatStatus)>,
 }
 
 /// Reading the ledger.
@@ -68,6 +68,13 @@ pub trait LedgerReader: Send + Sync {
     /// Up to `max` entries of the event's audit trail, newest first; `before` continues behind that number.
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>>;
 
+    /// Up to `max` bookings of all events, in an order that never changes; `after` continues behind that booking. Those
+    /// made meanwhile may be left out.
+    async fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>>;
+
+    /// Who has each of the event's seats, seat by seat. Of a hold that ran out, perhaps still.
+    async fn seat_owners(&self, event: &EventId) -> PortResult<Vec<(SeatIndex, BookingId)>>;
+
     /// The payment acts of a booking, oldest first.
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>>;
 
@@ -86,8 +93,10 @@ pub trait Ledger: LedgerReader {
 
     /// Confirms bookings whose payment is authorised. A hold past its deadline is still confirmed while nobody took
     /// any of its seats, and its session and its user would not have more with it than its claim's `max_seats`. A
-    /// payment with a [`PaymentStep::VoidDue`] confirms nothing (invariant 9).
+    /// payment with a [`PaymentStep::VoidDue`] confirms nothing (invariant 9). Its [`PaymentStep::Authorised`] is recorded
+    /// in the same transaction.
     ///
+    /// [`PaymentStep::Authorised`]: crate::booking::PaymentStep::Authorised
     /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
 

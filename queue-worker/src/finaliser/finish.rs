@@ -1,4 +1,4 @@
-//! What comes after the seats: taking the money or giving it back, and the answers.
+//! What comes after the seats: the answers, and taking the money or giving it back.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use booking_core::{
     ports::PortResult,
     time::Timestamp,
 };
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 
 use super::{
     Finished, Judged, money,
@@ -25,7 +25,7 @@ enum End {
     GiveBack(Booking, Payment),
 }
 
-/// Takes or gives back the money of each, answers, and tells the screens.
+/// Answers, tells the screens, and takes or gives back the money of each.
 ///
 /// # Errors
 /// If the log fails.
@@ -67,13 +67,11 @@ pub(super) async fn finish(
         replies.push((command.reply_to, outcome));
     }
     let log = &*parts.log;
-    let answered = async {
-        join(join_all(ends.iter().map(|end| bring_to_its_end(parts, gauges, end, now))), tell_holds(parts, booked))
-            .await;
-        outward::reply(log, replies).await
-    };
-    // The screens first: a batch that was confirmed later must not be told earlier, or live maps would see a gap.
-    let ((), told) = join(outward::publish_seats(log, changes), answered).await;
+    // A batch that was confirmed later must not be told earlier, or live maps would see a gap. And what is confirmed
+    // stays so: nobody waits for the provider to take the money.
+    let told = join(outward::publish_seats(log, changes), outward::reply(log, replies));
+    let settled = join_all(ends.iter().map(|end| bring_to_its_end(parts, gauges, end, now)));
+    let (((), told), _, ()) = join3(told, settled, tell_holds(parts, booked)).await;
     told?;
     Ok(finished)
 }

@@ -88,10 +88,8 @@ async fn authorise(parts: &Parts, booking: Booking, payment: &Payment, now: Time
     record(PaymentStep::Asked).await?;
     let answer = parts.payments.authorise(&booking.booking_id, &payment.transaction, booking.total).await?;
     let refusal = match answer {
-        Authorisation::Approved => {
-            record(PaymentStep::Authorised).await?;
-            return Ok(Verdict::Paid(booking));
-        }
+        // That it is set aside is written with the confirmation; until then the trail says that it may be.
+        Authorisation::Approved => return Ok(Verdict::Paid(booking)),
         Authorisation::Declined(reason) => Refusal::PaymentDeclined { reason },
         Authorisation::AmountMismatch(has) if has.currency == booking.total.currency => {
             Refusal::AmountMismatch { due: booking.total.amount, paid: has.amount }

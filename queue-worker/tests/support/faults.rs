@@ -26,7 +26,7 @@ use booking_core::{
         log::{Entry, Lane, Log, Topic},
         payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
     },
-    seats::SeatSet,
+    seats::{SeatIndex, SeatSet},
     time::Timestamp,
 };
 use bytes::Bytes;
@@ -164,6 +164,8 @@ faulty! { LedgerReader of Ledger {
     fn called_off(event: &EventId) -> Option<CalledOff>;
     fn refunds_left(event: &EventId) -> u64;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
+    fn all_bookings(after: Option<&BookingId>, max: usize) -> Vec<Booking>;
+    fn seat_owners(event: &EventId) -> Vec<(SeatIndex, BookingId)>;
     fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
     fn stuck_payments(max: usize) -> Vec<PaymentAct>;
 } }

@@ -27,7 +27,7 @@ use booking_core::{
         log::{Entry, Lane, Log, Topic},
         payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
     },
-    seats::SeatSet,
+    seats::{SeatIndex, SeatSet},
     time::Timestamp,
 };
 use bytes::Bytes;
@@ -259,6 +259,14 @@ impl LedgerReader for Ports {
 
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         self.call("ledger", self.stores.ledger.audit_trail(event, before, max)).await
+    }
+
+    async fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> PortResult<Vec<Booking>> {
+        self.call("ledger", self.stores.ledger.all_bookings(after, max)).await
+    }
+
+    async fn seat_owners(&self, event: &EventId) -> PortResult<Vec<(SeatIndex, BookingId)>> {
+        self.call("ledger", self.stores.ledger.seat_owners(event)).await
     }
 
     async fn payment_acts(&self, booking: &BookingId) -> PortResult<Vec<PaymentAct>> {

@@ -6,7 +6,7 @@ use booking_core::{
     booking::{
         AuditEntry, Booking, BookingState, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats,
         Confirmed, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals,
-        given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, refund_due,
+        given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, payment_act,
         seat_status, settles_earlier,
     },
     digest::Digest,
@@ -138,6 +138,18 @@ impl Books {
         hall.called_off.get_or_insert_with(|| called_off.clone()).clone()
     }
 
+    pub(super) fn all_bookings(&self, after: Option<&BookingId>, max: usize) -> Vec<Booking> {
+        let behind = |row: &&Row| after.is_none_or(|after| row.booking.booking_id > *after);
+        let mut bookings: Vec<&Booking> = self.rows.values().filter(behind).map(|row| &row.booking).collect();
+        bookings.sort_by_key(|booking| &booking.booking_id);
+        bookings.into_iter().take(max).cloned().collect()
+    }
+
+    pub(super) fn seat_owners(&self, event: &EventId) -> Vec<(SeatIndex, BookingId)> {
+        let seats = self.halls.get(event).into_iter().flat_map(|hall| &hall.seats);
+        seats.map(|(seat, owner)| (*seat, owner.clone())).collect()
+    }
+
     pub(super) fn bookings_called_off(&self, max: usize) -> Vec<Booking> {
         let off = self.halls.values().filter(|hall| hall.called_off.is_some());
         let owners: BTreeSet<&BookingId> = off.flat_map(|hall| hall.seats.values()).collect();
@@ -243,7 +255,7 @@ impl Books {
                     touched.0.entry(booking.event_id.clone()).or_default().insert(seat, SeatStatus::Available);
                 }
             }
-            let due = refund_due(before, &booking, now);
+            let due = payment_act(before, &booking, now);
             self.payments.entry(id.clone()).or_default().extend(due);
         }
         // Those that stay booked stay as they are.

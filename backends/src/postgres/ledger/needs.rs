@@ -6,6 +6,7 @@ use booking_core::{
     booking::{ClaimSeats, ConfirmSeats},
     id::{BookingId, EventId, SessionId, UserId},
     seats::SeatIndex,
+    time::Timestamp,
 };
 
 /// What a verb names. Sets in order: what is locked or written is so in the same order by everybody.
@@ -15,8 +16,9 @@ pub(super) struct Needs {
     pub(super) events: BTreeSet<EventId>,
     /// Bookings by id.
     pub(super) bookings: BTreeSet<BookingId>,
-    /// Whether the bookings are to be confirmed: if late, their session's and user's other bookings count, too.
-    pub(super) confirms: bool,
+    /// Since when, if the bookings are to be confirmed: of those that are late then, their session's and user's other
+    /// bookings count, too.
+    pub(super) confirms_at: Option<Timestamp>,
     /// Sessions whose seats count.
     pub(super) sessions: BTreeSet<SessionId>,
     /// Users whose seats in an event count.
@@ -37,8 +39,8 @@ impl Needs {
         needs
     }
 
-    pub(super) fn of_confirmations(batch: &[ConfirmSeats]) -> Self {
-        Self { confirms: true, ..Self::of_bookings(batch.iter().map(|ask| &ask.booking)) }
+    pub(super) fn of_confirmations(batch: &[ConfirmSeats], now: Timestamp) -> Self {
+        Self { confirms_at: Some(now), ..Self::of_bookings(batch.iter().map(|ask| &ask.booking)) }
     }
 
     pub(super) fn of_bookings<'a>(bookings: impl IntoIterator<Item = &'a BookingId>) -> Self {

@@ -7,7 +7,7 @@ use booking_core::{
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
     ports::ledger::SeatStates,
-    seats::SeatStatus,
+    seats::{SeatIndex, SeatStatus},
     time::Timestamp,
 };
 use futures_util::TryStreamExt as _;
@@ -48,6 +48,27 @@ pub(super) async fn bookings_of(
     .fetch_all(connection)
     .await?;
     rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
+}
+
+pub(super) async fn all_bookings(
+    connection: &mut PgConnection,
+    after: Option<&BookingId>,
+    max: usize,
+) -> Read<Vec<Booking>> {
+    let rows = sqlx::query(select_bookings!("WHERE b.booking_id > coalesce($1, '') ORDER BY b.booking_id LIMIT $2"))
+        .bind(after.map(BookingId::as_str))
+        .bind(limit(max))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
+}
+
+pub(super) async fn seat_owners(connection: &mut PgConnection, event: &EventId) -> Read<Vec<(SeatIndex, BookingId)>> {
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT seat, booking_id FROM seat_claims WHERE event_id = $1")
+        .bind(event.as_str())
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(|(seat, owner)| Ok((seat_index(seat)?, from_text(&owner)?))).collect()
 }
 
 pub(super) async fn bookings_called_off(connection: &mut PgConnection, max: usize) -> Read<Vec<Booking>> {

@@ -209,6 +209,25 @@ pub(super) async fn refunds_left(readers: &SqlitePool, event: &EventId) -> Read<
     to_u64(left)
 }
 
+pub(super) async fn all_bookings(readers: &SqlitePool, after: Option<&BookingId>, max: usize) -> Read<Vec<Booking>> {
+    let rows = sqlx::query(select_bookings!("WHERE booking_id > coalesce(?1, '') ORDER BY booking_id LIMIT ?2"))
+        .bind(after.map(BookingId::as_str))
+        .bind(limit(max))
+        .fetch_all(readers)
+        .await?;
+    rows.iter().map(|row| Ok(kept(row)?.booking)).collect()
+}
+
+pub(super) async fn seat_owners(readers: &SqlitePool, event: &EventId) -> Read<Vec<(SeatIndex, BookingId)>> {
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT seat, booking_id FROM seat_claims WHERE event_id = ?1")
+        .bind(event.as_str())
+        .fetch_all(readers)
+        .await?;
+    let owner =
+        |(seat, owner): (i64, String)| Ok((SeatIndex(u32::try_from(seat).map_err(unreadable)?), from_text(&owner)?));
+    rows.into_iter().map(owner).collect()
+}
+
 pub(super) async fn bookings_called_off(readers: &SqlitePool, max: usize) -> Read<Vec<Booking>> {
     let rows = sqlx::query(select_bookings!(
         "WHERE state = 'confirmed' AND event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)

@@ -65,6 +65,7 @@ macro_rules! ledger_contract {
             what_is_stuck_waits_for_a_person
             an_event_that_is_called_off_sells_nothing_more
             bookings_of_what_was_called_off_are_listed_until_they_are_cancelled
+            all_bookings_are_listed_and_who_has_which_seat
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
         }

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     booking::{
-        AuditEntry, BookingState, ClaimSeats, ConfirmSeats, Confirmed, PaymentAct, PaymentStep, SeatChanges, Totals,
+        AuditEntry, Booking, BookingState, ClaimSeats, ConfirmSeats, Confirmed, PaymentAct, PaymentStep, SeatChanges,
+        Totals,
     },
     digest::Digest,
     ports::{
@@ -213,6 +214,39 @@ pub async fn payment_acts_are_kept_once_and_in_order<L: Ledger>(open: impl Async
     assert_eq!(ledger.payment_acts(&booking(3)).await.expect("the acts"), []);
 }
 
+/// "In an order that never changes", every one once, whatever its state; and each seat's owner.
+pub async fn all_bookings_are_listed_and_who_has_which_seat<L: Ledger>(open: impl AsyncFn() -> L) {
+    let ledger = open().await;
+    for number in 1..=5 {
+        let of = if number == 4 { event(2) } else { event(1) };
+        must_hold(&ledger, &ClaimSeats { event: of, ..claim(number, &[number, 10 + number]) }, at(0)).await;
+    }
+    must_confirm(&ledger, 2, at(1)).await;
+    must_confirm(&ledger, 3, at(1)).await;
+    must_cancel(&ledger, give_up(3, &[13], 0), at(2)).await;
+    release_now(&ledger, 5, at(2)).await;
+    let mut listed = Vec::new();
+    loop {
+        let page = ledger.all_bookings(listed.last().map(|last: &Booking| &last.booking_id), 2).await.expect("a page");
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page);
+    }
+    assert_eq!(ledger.all_bookings(None, 10).await.expect("all"), listed);
+    listed.sort_by_key(|listed| listed.created_at);
+    for number in 1..=5 {
+        let stored = ledger.booking(&booking(number)).await.expect("an answer").expect("a booking");
+        assert_eq!(listed.iter().filter(|listed| **listed == stored).count(), 1);
+    }
+    let mut owners = ledger.seat_owners(&event(1)).await.expect("the owners");
+    owners.sort_unstable();
+    let owned = [(1, 1), (2, 2), (3, 3), (11, 1), (12, 2)].map(|(seat, number)| (SeatIndex(seat), booking(number)));
+    assert_eq!(owners, owned);
+    assert_eq!(ledger.seat_owners(&event(3)).await.expect("nobody"), []);
+}
+
 /// Whichever of two finalisers comes first: the other finds it done, and does not do the opposite (invariant 9).
 pub async fn a_payment_either_confirms_its_booking_or_is_given_back<L: Ledger>(open: impl AsyncFn() -> L) {
     let ledger = open().await;
@@ -236,7 +270,8 @@ pub async fn a_payment_either_confirms_its_booking_or_is_given_back<L: Ledger>(o
     assert!(matches!(applied.answers[..], [Confirmed::Confirmed(_)]), "another payment may still pay for it");
     must_confirm(&ledger, 2, at(2)).await;
     ledger.record_payment(&void_due(2)).await.expect("an answer");
-    assert_eq!(ledger.payment_acts(&booking(2)).await.expect("the acts"), []);
+    let authorised = PaymentAct { step: PaymentStep::Authorised, amount: euros(1_500), at: at(2), ..void_due(2) };
+    assert_eq!(ledger.payment_acts(&booking(2)).await.expect("the acts"), [authorised], "written with the booking");
 }
 
 /// "Asked for at or before `until`, and no end yet, oldest first."
@@ -293,8 +328,10 @@ pub async fn a_cancellation_records_what_is_to_be_given_back<L: Ledger>(open: im
     };
     drop(ledger);
     let ledger = open().await;
+    let paid = PaymentAct { step: PaymentStep::Authorised, at: at(1), ..due(0, 6_000) };
     let acts = [due(2, 200), due(4, 1_000)];
-    assert_eq!(ledger.payment_acts(&booking(1)).await.expect("the acts"), acts);
+    let of_one = ledger.payment_acts(&booking(1)).await.expect("the acts");
+    assert_eq!(of_one, [&[paid.clone()], &acts[..]].concat());
     assert_eq!(ledger.unsettled_payments(at(2), 10).await.expect("the unsettled"), acts);
     assert_eq!(ledger.refunds_left(&event(1)).await.expect("a count"), 2);
     assert_eq!(ledger.refunds_left(&event(2)).await.expect("a count"), 0);
@@ -306,7 +343,7 @@ pub async fn a_cancellation_records_what_is_to_be_given_back<L: Ledger>(open: im
     assert_eq!(ledger.unsettled_payments(at(9), 10).await.expect("the unsettled"), acts[1..]);
     assert_eq!(ledger.refunds_left(&event(1)).await.expect("a count"), 1);
     let of_one = ledger.payment_acts(&booking(1)).await.expect("the acts");
-    assert_eq!(of_one, [due(2, 200), due(4, 1_000), refunded]);
+    assert_eq!(of_one, [paid, due(2, 200), due(4, 1_000), refunded]);
 }
 
 /// "Not those that are stuck", which are a list of their own until they have an end.
