@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use backends::sqlite::{SqliteLedger, SqliteSandbox};
+use backends::sqlite::SqliteLedger;
 use booking_core::{
     booking::{Booking, booking_id},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     message::{self, BookingAct, BookingCommand, ReplyTo, Wanted},
+    money::Money,
     ports::{
         ledger::LedgerReader as _,
         log::{Log, Topic, lane_of},
@@ -63,9 +64,9 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     let held = rate(made.iter().map(|booking| Some(booking.created_at)))?;
 
     progress(format_args!("backlog: {BOOKINGS} confirmations"));
-    pay(&stage, &bookings, &made).await?;
-    let due = made[0].total.amount;
-    append(&stage, &event, &bookings, |planned| planned.confirm(due)).await?;
+    let due = made[0].total;
+    pay(&stage, &bookings, due).await?;
+    append(&stage, &event, &bookings, |planned| planned.confirm(due.amount)).await?;
     drain(&stage, &event, "booked").await?;
     let made = read(&stage, &bookings).await?;
     let confirmed = rate(made.iter().map(|booking| booking.settled_at))?;
@@ -108,6 +109,19 @@ impl Planned {
         }
     }
 
+    /// The command to do `act`, answered under the booking's number.
+    pub(crate) fn command(&self, event: &EventId, act: BookingAct) -> BookingCommand {
+        BookingCommand {
+            reply_to: ReplyTo { gateway: ASKER.to_owned(), correlation: self.number.to_string() },
+            deadline: now().plus_seconds(GOOD_FOR),
+            traceparent: None,
+            event: event.clone(),
+            booking: self.booking.clone(),
+            user: self.user.clone(),
+            act,
+        }
+    }
+
     /// The payment of `amount`.
     pub(crate) fn confirm(&self, amount: i64) -> BookingAct {
         BookingAct::Confirm { transaction: self.transaction.clone(), amount }
@@ -138,18 +152,9 @@ pub(crate) async fn append_to(
     act: impl Fn(&Planned) -> BookingAct,
 ) -> Result<()> {
     let lane = lane_of(event.as_str(), log.lanes(&Topic::Bookings).await?);
-    let deadline = now().plus_seconds(GOOD_FOR);
     stream::iter(bookings)
         .map(|planned| {
-            let command = message::encode(&BookingCommand {
-                reply_to: ReplyTo { gateway: ASKER.to_owned(), correlation: planned.number.to_string() },
-                deadline,
-                traceparent: None,
-                event: event.clone(),
-                booking: planned.booking.clone(),
-                user: planned.user.clone(),
-                act: act(planned),
-            });
+            let command = message::encode(&planned.command(event, act(planned)));
             async move { log.append(&Topic::Bookings, lane, command).await }
         })
         .buffered(AT_ONCE)
@@ -159,10 +164,13 @@ pub(crate) async fn append_to(
 }
 
 /// Makes a payment for each booking at the sandbox, while `weir` is stopped.
-async fn pay(stage: &Stage, bookings: &[Planned], made: &[Booking]) -> Result<()> {
-    let sandbox = SqliteSandbox::open(&stage.data().join("payments.db")).await?;
-    stream::iter(bookings.iter().zip(made))
-        .map(|(planned, booking)| sandbox.create(&planned.transaction, booking.total, SandboxOutcome::Approve))
+///
+/// # Errors
+/// If the sandbox can't be opened, or refuses.
+pub(crate) async fn pay(stage: &Stage, bookings: &[Planned], due: Money) -> Result<()> {
+    let sandbox = stage.sandbox().await?;
+    stream::iter(bookings)
+        .map(|planned| sandbox.create(&planned.transaction, due, SandboxOutcome::Approve))
         .buffered(AT_ONCE)
         .try_for_each(|()| async { Ok(()) })
         .await?;

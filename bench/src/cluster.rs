@@ -26,6 +26,7 @@ mod contested;
 mod gateways;
 mod granted;
 mod joins;
+mod paced;
 mod replies;
 mod round_trip;
 
@@ -45,6 +46,14 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     rows.extend(round_trip::measure(options, &servers).await?);
     rows.extend(gateways::measure(options, &servers).await?);
     Ok(rows)
+}
+
+/// Measures holds and confirmations.
+///
+/// # Errors
+/// As [`measure`].
+pub(crate) async fn bookings(options: &Options) -> Result<Vec<Row>> {
+    backlog::measure(options, &Servers::of_environment()?).await
 }
 
 /// Where the real servers are, as `scripts/servers env` says.

@@ -50,7 +50,7 @@ struct Cli {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Everything on one machine's own files: all below but `cluster`
+    /// Everything on one machine's own files: all below but those of the cluster
     All,
     /// Personal polls against a bare server
     Polls,
@@ -68,6 +68,8 @@ enum What {
     Sale,
     /// On Kafka, Redis Cluster and Postgres, which `scripts/servers` starts
     Cluster,
+    /// Of those, the holds and confirmations alone
+    ClusterBookings,
     /// The bare server itself; the others start it
     #[value(hide = true)]
     Bare,
@@ -136,6 +138,7 @@ async fn measure(what: What, options: &Options) -> Result<Vec<Row>> {
         What::RateChange => rate_change::measure(options).await,
         What::Sale => sale::measure(options).await,
         What::Cluster => cluster::measure(options).await,
+        What::ClusterBookings => cluster::bookings(options).await,
         What::All | What::Bare => Ok(Vec::new()),
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use backends::sqlite::{LogSettings, SqliteLog};
+use backends::sqlite::{LogSettings, SqliteLog, SqliteSandbox};
 use booking_core::{
     id::{EventId, UserId},
     line::entry::{JoinRecord, entry_of},
@@ -96,6 +96,24 @@ impl Stage {
     /// If it does not become ready.
     pub(crate) async fn start_role(&self, role: Role) -> Result<Weir> {
         Weir::start(&self.program, Some(role), &self.data(), &self.settings).await
+    }
+
+    /// Starts all of it in one process, its sandbox's books in the file of [`Self::sandbox`] wherever the rest is.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub(crate) async fn start_with_own_sandbox(&self) -> Result<Weir> {
+        let own = "stores.payments=sandbox:payments.db".to_owned();
+        let settings: Vec<String> = self.settings.iter().cloned().chain([own]).collect();
+        Weir::start(&self.program, None, &self.data(), &settings).await
+    }
+
+    /// Opens the sandbox while nobody else has it.
+    ///
+    /// # Errors
+    /// If it can't be.
+    pub(crate) async fn sandbox(&self) -> Result<SqliteSandbox> {
+        Ok(SqliteSandbox::open(&self.data().join("payments.db")).await?)
     }
 
     /// Opens the log while nobody else has it.

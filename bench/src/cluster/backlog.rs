@@ -1,18 +1,15 @@
 //! How fast a worker works off what has piled up, against its parts by themselves.
 
 use anyhow::{Result, bail, ensure};
-use backends::postgres::PostgresSandbox;
 use booking_core::{
     message::{Outcome, Reply},
     money::Money,
-    ports::payments::{SandboxOutcome, SandboxPayments as _},
 };
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Installation, Servers, confirmations, contested, granted, replies::Replies, share};
+use super::{Installation, Servers, confirmations, contested, granted, paced, replies::Replies, share};
 use crate::{
     Options,
-    backlog::{AT_ONCE, BOOKINGS, Planned, append_to},
+    backlog::{BOOKINGS, Planned, append_to, pay},
     stage::Sale,
     table::{Row, per_second, progress},
 };
@@ -21,39 +18,46 @@ use crate::{
 const CONTESTED: usize = 20_000;
 /// The seat that everybody wants; the first booking has it.
 pub(super) const WANTED: usize = 0;
+/// Bookings that are confirmed at a pace.
+const PACED: usize = 2_000;
+const ALL: usize = BOOKINGS + PACED;
+/// That pace: this share of what a backlog is worked off at.
+const PACE: f64 = 0.25;
+/// How long 99 of 100 of them may take, in milliseconds.
+const MOST_MS: f64 = 50.0;
 /// The least share of each part's own rate.
 const LEAST: f64 = 0.5;
 /// How much faster than one transaction a booking.
 const LEAST_BATCHED: f64 = 4.0;
 
-/// Measures granted holds, contested ones, and confirmations.
+/// Measures granted holds, contested ones, and confirmations: of a backlog, and as they come.
 ///
 /// # Errors
 /// If the backlog is not worked off, or not as it should.
 pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<Row>> {
     let installation = Installation::new(options, servers).await?;
     let (gateway, worker) = (installation.gateway().await?, installation.worker().await?);
-    let event =
-        installation.open_sale(&gateway, &Sale { seats: BOOKINGS, opens_in_ms: 500, ..Sale::default() }).await?;
+    let event = installation.open_sale(&gateway, &Sale { seats: ALL, opens_in_ms: 500, ..Sale::default() }).await?;
     let log = installation.log().await?;
     let mut replies = Replies::from_now(&log).await?;
-    let bookings: Vec<_> = (0..BOOKINGS).map(Planned::new).collect();
+    let all: Vec<_> = (0..ALL).map(Planned::new).collect();
+    let (bookings, paced) = all.split_at(BOOKINGS);
 
     progress(format_args!("cluster: a backlog of {BOOKINGS} holds"));
     worker.stop().await?;
-    append_to(&log, &event, &bookings, Planned::hold).await?;
+    append_to(&log, &event, bookings, Planned::hold).await?;
     let worker = installation.worker().await?;
     let held = replies.take(BOOKINGS).await?;
     ensure!(held.replies.iter().all(is_done), "a hold was refused");
 
     progress(format_args!("cluster: a backlog of {CONTESTED} holds of one seat"));
     worker.stop().await?;
-    let rivals: Vec<_> = (BOOKINGS..BOOKINGS + CONTESTED).map(Planned::new).collect();
+    let rivals: Vec<_> = (ALL..ALL + CONTESTED).map(Planned::new).collect();
     append_to(&log, &event, &rivals, |rival| rival.hold_of(WANTED)).await?;
     let worker = installation.worker().await?;
     let contested = replies.take(CONTESTED).await?;
     ensure!(!contested.replies.iter().any(is_done), "a seat was held twice");
-    let late = Planned::new(BOOKINGS + CONTESTED);
+    let late = Planned::new(ALL + CONTESTED);
     let script = contested::seen(servers, async {
         append_to(&log, &event, std::slice::from_ref(&late), |late| late.hold_of(WANTED)).await?;
         replies.take_one().await
@@ -61,15 +65,19 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
     .await?;
 
     progress(format_args!("cluster: a backlog of {BOOKINGS} confirmations"));
-    let due = due(&held.replies)?;
-    pay(&PostgresSandbox::new(installation.database().await?), &bookings, due).await?;
-    worker.stop().await?;
-    append_to(&log, &event, &bookings, |booking| booking.confirm(due.amount)).await?;
-    let worker = installation.worker().await?;
-    let confirmed = replies.take(BOOKINGS).await?;
-    ensure!(confirmed.replies.iter().all(is_done), "a confirmation was refused");
+    append_to(&log, &event, paced, Planned::hold).await?;
+    ensure!(replies.take(PACED).await?.replies.iter().all(is_done), "a hold was refused");
     worker.stop().await?;
     gateway.stop().await?;
+    let due = due(&held.replies)?;
+    pay(&installation.stage, &all, due).await?;
+    append_to(&log, &event, bookings, |booking| booking.confirm(due.amount)).await?;
+    // The provider's books are not the ledger's Postgres's work.
+    let weir = installation.stage.start_with_own_sandbox().await?;
+    let confirmed = replies.take(BOOKINGS).await?;
+    ensure!(confirmed.replies.iter().all(is_done), "a confirmation was refused");
+    let took = paced::confirm(&log, &event, paced, due, confirmed.rate * PACE, &mut replies).await?;
+    weir.stop().await?;
 
     progress(format_args!("cluster: the same scripts and statements by themselves"));
     let ceiling = script.rate().await?;
@@ -116,10 +124,20 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
             one_by_one,
             LEAST_BATCHED,
         ),
+        Row::limited(
+            format_args!(
+                "a confirmation, {} coming in: 99 of 100 (median {:.1} ms)",
+                per_second(confirmed.rate * PACE),
+                took.median
+            ),
+            format_args!("{:.1} ms", took.late),
+            format_args!("below {MOST_MS:.0} ms"),
+            took.late < MOST_MS,
+        ),
     ])
 }
 
-fn is_done(reply: &Reply) -> bool {
+pub(super) fn is_done(reply: &Reply) -> bool {
     matches!(reply.outcome, Outcome::Booking(_))
 }
 
@@ -129,14 +147,4 @@ fn due(replies: &[Reply]) -> Result<Money> {
         Some(Outcome::Booking(booking)) => Ok(booking.total),
         other => bail!("no booking: {other:?}"),
     }
-}
-
-/// Makes a payment for each booking.
-async fn pay(sandbox: &PostgresSandbox, bookings: &[Planned], due: Money) -> Result<()> {
-    stream::iter(bookings)
-        .map(|planned| sandbox.create(&planned.transaction, due, SandboxOutcome::Approve))
-        .buffered(AT_ONCE)
-        .try_for_each(|()| async { Ok(()) })
-        .await?;
-    Ok(())
 }

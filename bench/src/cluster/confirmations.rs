@@ -1,4 +1,6 @@
-//! What a booking system gets that confirms each booking in a transaction of its own: the same rows, by `pgbench`.
+//! What a booking system gets that confirms each booking in a transaction of its own: the same rows, by `pgbench`. It writes
+//! the payment's acts with the booking, where Weir writes the first before the provider is asked and the last after the
+//! money is taken.
 
 use std::process::Stdio;
 
@@ -23,6 +25,8 @@ pub(super) async fn one_by_one(servers: &Servers, schema: &str) -> Result<f64> {
             payment text, settled_at bigint);
          CREATE TABLE one_claims (event int, seat int, booking int NOT NULL, until bigint, PRIMARY KEY (event, seat));
          CREATE TABLE one_outbox (number bigserial PRIMARY KEY, told text NOT NULL);
+         CREATE TABLE one_acts (number bigserial PRIMARY KEY, booking int NOT NULL, payment text NOT NULL,
+            step text NOT NULL, amount bigint NOT NULL, at bigint NOT NULL, UNIQUE (booking, payment, step));
          CREATE SEQUENCE one_next;
          INSERT INTO one_events VALUES (1, 0, 0);
          INSERT INTO one_bookings SELECT n, 1, n, 'held' FROM generate_series(1, {BOOKINGS}) n;
@@ -35,6 +39,9 @@ pub(super) async fn one_by_one(servers: &Servers, schema: &str) -> Result<f64> {
     let transaction = format!(
         "SELECT nextval('{schema}.one_next') AS booking \\gset
          BEGIN;
+         INSERT INTO {schema}.one_acts (booking, payment, step, amount, at)
+            VALUES (:booking, 'txn', 'asked', 4500, 2), (:booking, 'txn', 'authorised', 4500, 2),
+                (:booking, 'txn', 'captured', 4500, 2);
          UPDATE {schema}.one_bookings SET state = 'confirmed', payment = 'txn', settled_at = 2
             WHERE booking = :booking AND state = 'held';
          UPDATE {schema}.one_claims SET until = NULL WHERE event = 1 AND seat = :booking AND booking = :booking;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use backends::kafka::KafkaLog;
 use booking_core::{
     message::{self, Reply},
@@ -50,20 +50,23 @@ impl Replies {
         }
     }
 
+    /// Waits for the next `count`, each with the moment it came.
+    pub(super) async fn take_each(&mut self, count: usize) -> Result<Vec<(Reply, Instant)>> {
+        let mut replies = Vec::with_capacity(count);
+        while replies.len() < count {
+            let page = self.page().await?;
+            let at = Instant::now();
+            replies.extend(page.into_iter().map(|reply| (reply, at)));
+        }
+        Ok(replies)
+    }
+
     /// Waits for the next `count`. What comes with the first of them only starts the clock.
     pub(super) async fn take(&mut self, count: usize) -> Result<Answered> {
         let mut replies: Vec<Reply> = Vec::with_capacity(count);
         let (mut begun, mut before) = (None, 0);
         while replies.len() < count {
-            let page = self.log.read(&Topic::Replies, self.lane, self.next, READ_AT_ONCE, PATIENCE).await?;
-            ensure!(!page.is_empty(), "{} of {count} were answered", replies.len());
-            for entry in page {
-                self.next = entry.offset + 1;
-                let reply: Reply = message::decode(&entry.payload)?;
-                if reply.to.gateway == ASKER {
-                    replies.push(reply);
-                }
-            }
+            replies.extend(self.page().await?);
             if begun.is_none() && !replies.is_empty() {
                 (begun, before) = (Some(Instant::now()), replies.len());
             }
@@ -71,5 +74,20 @@ impl Replies {
         let rate = begun.map_or(0.0, |begun| super::rate_since(begun, replies.len() - before));
         ensure!(before < replies.len(), "everything was answered at once");
         Ok(Answered { replies, rate })
+    }
+
+    /// The next that are there, at least one.
+    async fn page(&mut self) -> Result<Vec<Reply>> {
+        loop {
+            let page = self.log.read(&Topic::Replies, self.lane, self.next, READ_AT_ONCE, PATIENCE).await?;
+            let last = page.last().context("no more answers come")?;
+            self.next = last.offset + 1;
+            let replies = page.iter().map(|entry| Ok(message::decode::<Reply>(&entry.payload)?));
+            let ours = replies.filter(|reply| reply.as_ref().map_or(true, |reply| reply.to.gateway == ASKER));
+            let ours = ours.collect::<Result<Vec<_>>>()?;
+            if !ours.is_empty() {
+                return Ok(ours);
+            }
+        }
     }
 }
