@@ -46,7 +46,6 @@ pub struct Admin {
 }
 
 struct Shown {
-    prefix: &'static str,
     numbers: Numbers,
     readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
 }
@@ -57,23 +56,22 @@ impl Health for Shown {
     }
 
     fn metrics(&self) -> String {
-        metrics::text_of(self.prefix, &self.numbers)
+        metrics::text_of(&self.numbers)
     }
 }
 
 impl Admin {
-    /// Binds `address`. `numbers` are what `/metrics` shows, each name behind `prefix`.
+    /// Binds `address`. `numbers` are what `/metrics` shows.
     ///
     /// # Errors
     /// If the address can't be listened on.
     pub async fn bind(
         address: SocketAddr,
-        prefix: &'static str,
         numbers: Numbers,
         readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     ) -> Result<Self, Error> {
         let (listener, address) = listen(address).await?;
-        Ok(Self { listener, address, health: Arc::new(Shown { prefix, numbers, readiness }) })
+        Ok(Self { listener, address, health: Arc::new(Shown { numbers, readiness }) })
     }
 
     /// Where it listens.

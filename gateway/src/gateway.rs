@@ -103,9 +103,9 @@ impl Gateway {
         self.admin_addr
     }
 
-    /// Shows `numbers` of another part of this process on `/metrics` too, each name behind `prefix`.
-    pub fn show_metrics(&self, prefix: &str, numbers: Numbers) {
-        self.app.metrics.show_too(prefix, numbers);
+    /// Shows `numbers` of another part of this process on `/metrics` too.
+    pub fn show_metrics(&self, numbers: Numbers) {
+        self.app.metrics.show_too(numbers);
     }
 
     /// Serves until `stop`, then lets open requests finish for the time of grace; streams end at once, with a hint to

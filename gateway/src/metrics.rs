@@ -128,9 +128,9 @@ impl Metrics {
         self.seconds.observe(seconds);
     }
 
-    /// Shows `numbers` too, each name behind `prefix`. The first caller's are shown.
-    pub(crate) fn show_too(&self, prefix: &str, numbers: Numbers) {
-        let _ = self.others.set(registry_of(prefix, numbers));
+    /// Shows `numbers` too. The first caller's are shown.
+    pub(crate) fn show_too(&self, numbers: Numbers) {
+        let _ = self.others.set(registry_of(numbers));
     }
 
     /// Everything, in the `OpenMetrics` text format.
@@ -139,13 +139,13 @@ impl Metrics {
     }
 }
 
-/// `numbers` alone, each name behind `prefix`, in the `OpenMetrics` text format.
-pub(crate) fn text_of(prefix: &str, numbers: &Numbers) -> String {
-    text_in(std::iter::once(&registry_of(prefix, Arc::clone(numbers))))
+/// `numbers` alone, in the `OpenMetrics` text format.
+pub(crate) fn text_of(numbers: &Numbers) -> String {
+    text_in(std::iter::once(&registry_of(Arc::clone(numbers))))
 }
 
-fn registry_of(prefix: &str, numbers: Numbers) -> Registry {
-    let mut registry = Registry::with_prefix(prefix);
+fn registry_of(numbers: Numbers) -> Registry {
+    let mut registry = Registry::default();
     registry.register_collector(Box::new(Others(numbers)));
     registry
 }
@@ -191,8 +191,8 @@ mod tests {
     fn another_parts_numbers_stand_beside_the_gateways_own() {
         let metrics = Metrics::new();
         metrics.polls.inc();
-        metrics
-            .show_too("weir_worker", Arc::new(|| vec![("called_total", "Visitors called.", 7), ("lines", "Kept.", 2)]));
+        let numbers = || vec![("weir_worker_called_total", "Visitors called.", 7), ("weir_worker_lines", "Kept.", 2)];
+        metrics.show_too(Arc::new(numbers));
         let text = metrics.text();
         for line in [
             "weir_gateway_polls_total 1",

@@ -48,6 +48,7 @@ mod settle;
 mod verdict;
 
 use cancel::Untold;
+pub(crate) use money::take;
 use see_to::Decision;
 use verdict::{Payment, Verdict};
 

@@ -7,6 +7,7 @@
 //! | [`finaliser`] | confirm commands | authorises, confirms, captures; voids what could not be confirmed |
 //! | [`expiry`] | time | marks holds that ran out, so that screens learn of it |
 //! | [`outbox`] | the ledger's outbox | publishes it to `weir.changes` |
+//! | [`reconcile`] | everything that is kept twice | compares it, and mends what has one right answer |
 //!
 //! Each part works in steps: `step(now)` does what there is to do and awaits nothing but ports, so that a simulator can
 //! drive it without a runtime and stop it at any call. Architecture invariant: a part that is dropped in the middle of
@@ -42,6 +43,7 @@ pub mod outbox;
 mod outward;
 mod patience;
 pub mod pool;
+pub mod reconcile;
 mod run;
 mod settings;
 

@@ -27,10 +27,13 @@ use crate::{
     outbox::Relay,
     patience::WithTimeout,
     pool::{Pool, Throttle},
+    reconcile::Reconciler,
 };
 
 /// What an idle part sleeps that does not wait in its reads.
 const IDLE: Duration = Duration::from_millis(10);
+/// How often it is looked whether the next run of the reconciler is due.
+const RECONCILES_EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked what there is to serve.
 const ASSIGNED_EVERY: Duration = Duration::from_millis(250);
 /// How many more batches of the outbox are published once everything else has stopped.
@@ -53,7 +56,7 @@ macro_rules! steps {
     };
 }
 
-steps! { Keeper Pool Finaliser Expiry Relay }
+steps! { Keeper Pool Finaliser Expiry Relay Reconciler }
 
 /// Something to serve: a lane of a topic, or what is done once for all events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +66,7 @@ enum Duty {
     Finaliser(Lane),
     Expiry,
     Relay,
+    Reconciler,
 }
 
 /// A duty that somebody is at.
@@ -178,7 +182,7 @@ impl Driver {
             duties.extend([Duty::Pool(lane), Duty::Finaliser(lane)]);
         }
         if !assignment.lanes(&Topic::Sales).await?.is_empty() {
-            duties.extend([Duty::Expiry, Duty::Relay]);
+            duties.extend([Duty::Expiry, Duty::Relay, Duty::Reconciler]);
         }
         Ok(duties)
     }
@@ -192,6 +196,7 @@ impl Driver {
             Duty::Finaliser(lane) => Box::new(Finaliser::new(parts, settings.clone(), gauges, lane)),
             Duty::Expiry => Box::new(Expiry::new(parts, settings, gauges)),
             Duty::Relay => Box::new(Relay::new(parts, settings, gauges)),
+            Duty::Reconciler => Box::new(Reconciler::new(parts, settings, gauges)),
         }
     }
 
@@ -203,6 +208,7 @@ impl Driver {
             Duty::Keeper(_) | Duty::Pool(_) | Duty::Finaliser(_) => Duration::ZERO,
             Duty::Expiry => Duration::from_millis(self.settings.expire_every_ms),
             Duty::Relay => Duration::from_millis(self.settings.outbox_every_ms),
+            Duty::Reconciler => RECONCILES_EVERY,
         }
     }
 

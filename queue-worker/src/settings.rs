@@ -48,9 +48,11 @@ pub struct Settings {
     pub expire_every_ms: u64,
     /// Holds marked at once, 1 to 4,096. Default 512.
     pub expire_batch: usize,
+    /// How often ledger, hold tables, payments and outbox are compared, 1,000 to 86,400,000 ms. Default 600,000.
+    pub reconcile_every_ms: u64,
     /// How often the outbox is looked at, 10 to 60,000 ms. Default 200.
     pub outbox_every_ms: u64,
-    /// Outbox rows published at once, 1 to 4,096. Default 256.
+    /// Outbox rows published at once, 1 to 4,096. Default 1,024.
     pub outbox_batch: usize,
 
     /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it. Default 50.
@@ -77,8 +79,9 @@ impl Default for Settings {
             stuck_after_ms: 3_600_000,
             expire_every_ms: 500,
             expire_batch: 512,
+            reconcile_every_ms: 600_000,
             outbox_every_ms: 200,
-            outbox_batch: 256,
+            outbox_batch: 1_024,
             first_pause_ms: 50,
             longest_pause_ms: 5_000,
         }
@@ -129,6 +132,7 @@ impl Settings {
             ("stuck_after_ms", self.stuck_after_ms, 1_000, 604_800_000),
             ("expire_every_ms", self.expire_every_ms, 10, 60_000),
             ("expire_batch", self.expire_batch as u64, 1, 4_096),
+            ("reconcile_every_ms", self.reconcile_every_ms, 1_000, 86_400_000),
             ("outbox_every_ms", self.outbox_every_ms, 10, 60_000),
             ("outbox_batch", self.outbox_batch as u64, 1, 4_096),
             ("first_pause_ms", self.first_pause_ms, 1, 10_000),

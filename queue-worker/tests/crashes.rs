@@ -110,7 +110,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     invariants::money_has_its_booking(&world, &bookings, &payments).await;
     invariants::the_outbox_is_published(&world, &bookings).await;
     no_seat_is_lost(&world, &mut crew).await;
-    assert_eq!(crew.gauges.double_sold.get(), 0);
+    assert_eq!(crew.gauges.double_sold_total.get(), 0);
 }
 
 /// Asks again what was not answered, or answered as worth repeating.

@@ -82,6 +82,12 @@ pub(crate) enum Command {
     Migrate,
     /// Check everything that the configuration names, and say what is wrong and what to do
     Doctor,
+    /// Compare ledger, hold tables, payments and outbox; name each difference and mend what has one right answer
+    Reconcile {
+        /// Mend nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Run a whole example sale with a crowd of simulated visitors, and check it
     Demo(DemoArgs),
     /// Check a draw from its public record: every commitment, root, seed and link of the chain

@@ -18,6 +18,7 @@ mod failure;
 mod logging;
 mod output;
 mod payments;
+mod reconcile;
 mod serve;
 mod simulate;
 mod stores;
@@ -67,6 +68,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Doctor) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| doctor::run(&config))
+        }
+        Some(Command::Reconcile { dry_run }) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| reconcile::run(&config, dry_run))
         }
         Some(Command::Demo(args)) => {
             let (config, data) = (demo::configuration(&args, &cli.settings)?, cli.settings.data());

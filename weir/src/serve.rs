@@ -25,8 +25,6 @@ use crate::{
 
 /// How often the operators' keys are looked at: a key that was added or revoked counts this soon.
 const OPERATORS_EVERY: Duration = Duration::from_secs(1);
-/// What the worker's numbers begin with on `/metrics`.
-const WORKER_METRICS: &str = "weir_worker";
 /// How long the workers may take to finish what they are at.
 const WORKER_GRACE: Duration = Duration::from_secs(10);
 
@@ -123,7 +121,7 @@ async fn parts(
         let bound = Gateway::bind(gateway_parts(&stores), keys, config.gateway_settings()).await.map_err(unbound)?;
         (public, admin) = (Some(bound.public_addr()), bound.admin_addr());
         if role == Role::All {
-            bound.show_metrics(WORKER_METRICS, numbers);
+            bound.show_metrics(numbers);
         }
         parts = vec![
             Part::spawn("the operators' keys", None, &failed, |stop| follow(operator_keys, operators, stop)),
@@ -135,7 +133,7 @@ async fn parts(
     } else {
         let measured = Arc::clone(&gauges);
         let readiness = move || if measured.knows_its_duties() { Readiness::Ready } else { Readiness::Starting };
-        let bound = Admin::bind(config.gateway.admin_listen, WORKER_METRICS, numbers, Arc::new(readiness));
+        let bound = Admin::bind(config.gateway.admin_listen, numbers, Arc::new(readiness));
         let bound = bound.await.map_err(unbound)?;
         (public, admin) = (None, bound.address());
         parts = vec![Part::spawn("the admin listener", None, &failed, |stop| async move {
@@ -224,7 +222,7 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
     }
 }
 
-fn worker_parts(stores: Stores) -> queue_worker::Parts {
+pub(crate) fn worker_parts(stores: Stores) -> queue_worker::Parts {
     queue_worker::Parts {
         log: stores.log,
         assignment: stores.assignment,

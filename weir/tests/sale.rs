@@ -68,7 +68,7 @@ async fn visitors_join_are_drawn_come_in_and_each_buys_different_seats() {
 
     // So does whoever watches the process.
     let metrics = reqwest::get(format!("{}/metrics", weir.admin)).await.unwrap().text().await.unwrap();
-    for number in ["weir_gateway_joins_total 20", "weir_worker_confirmed_total 20", "weir_worker_double_sold 0"] {
+    for number in ["weir_gateway_joins_total 20", "weir_worker_confirmed_total 20", "weir_double_sold_total 0"] {
         assert!(metrics.lines().any(|line| line == number), "{number} in {metrics}");
     }
 

@@ -26,7 +26,7 @@ pub(super) async fn see_taken(parts: &Parts, booking: &Booking, now: Timestamp) 
 
 /// Takes the money of a confirmed booking and ends its admission. The act is written last, so that whatever is cut off
 /// before leaves a payment without an end, which is settled later.
-pub(super) async fn take(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
+pub(crate) async fn take(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<()> {
     let Some(transaction) = &booking.transaction else { return Ok(()) };
     parts.payments.capture(&booking.booking_id, transaction).await?;
     parts.desk.finish(&booking.event_id, &booking.session, Ended::Booked, now).await?;

@@ -23,7 +23,7 @@ impl Tables {
             // Also a table that calls itself ready: whoever came before may have left in it what never got to the
             // ledger.
             let claims = parts.ledger.live_claims(event, now).await?;
-            gauges.double_sold.add(doubled(&claims));
+            gauges.double_sold_total.add(doubled(&claims));
             parts.holds.rebuild(event, &claims).await?;
             gauges.rebuilt_total.add(1);
             if self.0.len() >= Self::MAX {

@@ -309,10 +309,12 @@ settings! {
         expire_every_ms: u64 = "500",
         /// Holds marked at once, 1 to 4,096.
         expire_batch: usize = "512",
+        /// How often ledger, hold tables, payments and outbox are compared, 1,000 to 86,400,000 ms.
+        reconcile_every_ms: u64 = "600000",
         /// How often the outbox is looked at, 10 to 60,000 ms.
         outbox_every_ms: u64 = "200",
         /// Outbox rows published at once, 1 to 4,096.
-        outbox_batch: usize = "256",
+        outbox_batch: usize = "1024",
         /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it.
         first_pause_ms: u64 = "50",
         /// The longest pause after failures, 1 to 60,000 ms.

@@ -24,6 +24,7 @@ impl Config {
             stuck_after_ms: set.stuck_after_ms,
             expire_every_ms: set.expire_every_ms,
             expire_batch: set.expire_batch,
+            reconcile_every_ms: set.reconcile_every_ms,
             outbox_every_ms: set.outbox_every_ms,
             outbox_batch: set.outbox_batch,
             first_pause_ms: set.first_pause_ms,
