@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    catalog::Moved,
     digest::Digest,
     id::{BookingId, EventId, SessionId, TicketId, TransactionId, UserId},
     money::Money,
@@ -213,6 +214,23 @@ pub struct CalledOff {
     pub reason: String,
 }
 
+/// The outbox's word for a booking whose event was moved.
+pub const MOVED: &str = "booking.moved";
+
+/// How long a ledger waits, in milliseconds, before it looks again for holds of a moved event that were confirmed.
+pub const TELL_AGAIN_MS: i64 = 5_000;
+
+/// How far the bookings of an event are told of its latest move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// The move.
+    pub moved: Moved,
+    /// Confirmed bookings that were told.
+    pub told: u64,
+    /// Confirmed bookings that are still to be told.
+    pub left: u64,
+}
+
 /// What live maps should show after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -351,7 +369,7 @@ pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
     /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
-    /// `booking.reduced` where some of its seats were cancelled.
+    /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time.
     pub kind: String,
     /// The booking as it is after it.
     pub booking: Booking,

@@ -38,6 +38,7 @@ mod gauges;
 mod hall;
 pub mod keeper;
 mod lane;
+mod moved;
 pub mod outbox;
 mod outward;
 mod patience;

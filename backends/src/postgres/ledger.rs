@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
     },
+    catalog::Moved,
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
@@ -31,6 +32,7 @@ use super::{database::PostgresDatabase, gather::Gather, tries::ask};
 use needs::Needs;
 
 mod load;
+mod moved;
 mod needs;
 mod outbox;
 mod read;
@@ -104,6 +106,10 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => trails::called_off(connection, event))
     }
 
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
+        ask!(&self.database, PORT, connection => moved::telling(connection, event))
+    }
+
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
         ask!(&self.database, PORT, connection => trails::refunds_left(connection, event))
     }
@@ -173,6 +179,14 @@ impl Ledger for PostgresLedger {
 
     async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>> {
         ask!(&self.database, PORT, connection => read::bookings_called_off(connection, max))
+    }
+
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => moved::record(connection, event, moved))
+    }
+
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
+        ask!(&self.database, PORT, connection => moved::tell(connection, max, now))
     }
 
     async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
