@@ -73,6 +73,41 @@ pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str
     assert_eq!(trail["entries"][0]["after"]["resolved"], "sent to the bank account");
 }
 
+/// Buys, moves the event, tells the buyer, and gives everything back where the policy would give half.
+pub(crate) async fn move_and_give_back(client: &Client, admin: &str, viewer: &str) {
+    let event = open_sale(client, admin, &SaleOf { opens_in_ms: 3_000, ..SaleOf::default() }).await;
+    let (first, sold) = buy(client, &event, &json!({"bestAvailable": {"count": 2}}), "approve").await;
+    let (second, other) = buy(client, &event, &json!({"bestAvailable": {"count": 1}}), "approve").await;
+    let id = sold["bookingId"].as_str().unwrap();
+    let path = format!("/v1/operator/events/{event}/move");
+    let later = super::from_now(60 * 86_400_000);
+    for (starts_at, number) in [(&later, 1), (&later, 1), (&super::from_now(20 * 3_600_000), 2)] {
+        let wanted = json!({"startsAt": starts_at, "reason": "The hall is flooded."});
+        client.operate(viewer, Method::POST, &path, &wanted).await.refuses(403, "forbidden");
+        let moved = client.operate(admin, Method::POST, &path, &wanted).await.expect(200);
+        assert_eq!((&moved["number"], &moved["startsAt"]), (&json!(number), &json!(starts_at)), "{moved}");
+    }
+    let started = std::time::Instant::now();
+    loop {
+        let told = client.operate(viewer, Method::GET, &path, &json!(null)).await.expect(200);
+        let shown = first.booking(id).await.expect(200);
+        // Every gateway and worker goes by the new start within some seconds.
+        if told["told"] == 2 && shown["moved"]["to"] == told["startsAt"] {
+            assert_eq!((&told["left"], &shown["cancellation"]["percent"]), (&json!(0), &json!(100)), "{shown}");
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{told} {shown}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let details = client.get(&format!("/v1/events/{event}")).await.expect(200);
+    assert_eq!(details["eventDetails"]["moved"]["from"], json!(later));
+    let whole = cancel(&first, id, &json!({"refundAmount": 9_000})).await.expect(200);
+    assert_eq!((&whole["status"], &whole["refundAmount"]), (&json!("cancelled"), &json!(9_000)), "{whole}");
+    refund_status(&first, id, "refunded").await;
+    let stands = second.booking(other["bookingId"].as_str().unwrap()).await.expect(200);
+    assert_eq!((&stands["status"], &stands["tickets"]), (&json!("confirmed"), &other["tickets"]), "bookings stand");
+}
+
 /// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.
 async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
     let mut visitor = Visitor::arrive(client, event).await.unwrap();
