@@ -16,6 +16,7 @@ pub mod message;
 pub mod money;
 pub mod ports;
 pub mod refund;
+pub mod rehousing;
 pub mod sale;
 pub mod seats;
 pub mod ticket;

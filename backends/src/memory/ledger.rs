@@ -53,6 +53,10 @@ impl LedgerReader for MemoryLedger {
         Ok(locked(&self.0).seat_states(event))
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        Ok(locked(&self.0).live_claims(event, now))
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         Ok(locked(&self.0).called_off(event))
     }
@@ -121,10 +125,6 @@ impl Ledger for MemoryLedger {
 
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
         Ok(locked(&self.0).tell_moved(max, now))
-    }
-
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        Ok(locked(&self.0).live_claims(event, now))
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -102,6 +102,10 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => read::seat_states(connection, event))
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        ask!(&self.database, PORT, connection => read::live_claims(connection, event, now))
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         ask!(&self.database, PORT, connection => trails::called_off(connection, event))
     }
@@ -187,10 +191,6 @@ impl Ledger for PostgresLedger {
 
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
         ask!(&self.database, PORT, connection => moved::tell(connection, max, now))
-    }
-
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        ask!(&self.database, PORT, connection => read::live_claims(connection, event, now))
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -106,6 +106,10 @@ impl LedgerReader for SqliteLedger {
         self.0.database.answer(read::seat_states(self.readers(), event).await)
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        self.0.database.answer(read::live_claims(self.readers(), event, now).await)
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         self.0.database.answer(read::called_off(self.readers(), event).await)
     }
@@ -178,10 +182,6 @@ impl Ledger for SqliteLedger {
             return Ok(0);
         }
         self.ask(|reply| Act::TellMoved { max, now, reply }).await
-    }
-
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        self.0.database.answer(read::live_claims(self.readers(), event, now).await)
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

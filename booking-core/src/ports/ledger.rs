@@ -57,6 +57,9 @@ pub trait LedgerReader: Send + Sync {
     /// The event's seats.
     async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates>;
 
+    /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
+
     /// Whether and why the event was called off.
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>>;
 
@@ -124,9 +127,6 @@ pub trait Ledger: LedgerReader {
     ///
     /// [`MOVED`]: crate::booking::MOVED
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize>;
-
-    /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
 
     /// Adds to the append-only trail of payment acts. The same step of the same booking, transaction and refund twice is
     /// one row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is

@@ -161,6 +161,7 @@ faulty! { LedgerReader of Ledger {
     fn bookings_of(user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking>;
     fn seat_states(event: &EventId) -> SeatStates;
     fn totals(event: &EventId, now: Timestamp) -> Totals;
+    fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn called_off(event: &EventId) -> Option<CalledOff>;
     fn telling(event: &EventId) -> Option<Telling>;
     fn refunds_left(event: &EventId) -> u64;
@@ -175,7 +176,6 @@ faulty! { Ledger of Ledger {
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
-    fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn call_off(event: &EventId, called_off: &CalledOff) -> CalledOff;
     fn bookings_called_off(max: usize) -> Vec<Booking>;
     fn record_move(event: &EventId, moved: &Moved) -> ();

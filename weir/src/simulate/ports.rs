@@ -245,6 +245,10 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.seat_states(event)).await
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        self.call("ledger", self.stores.ledger.live_claims(event, now)).await
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         self.call("ledger", self.stores.ledger.called_off(event)).await
     }
@@ -316,10 +320,6 @@ impl Ledger for Ports {
 
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
         self.call("ledger", self.stores.ledger.tell_moved(max, now)).await
-    }
-
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        self.call("ledger", self.stores.ledger.live_claims(event, now)).await
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -74,7 +74,7 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
     .bind(told.iter().map(|booking| booking.booking_id.as_str()).collect::<Vec<_>>())
     .bind(MOVED)
     .bind(now.as_millis())
-    .bind(told.iter().map(|booking| to_json(booking)).collect::<Vec<_>>())
+    .bind(told.iter().map(to_json).collect::<Vec<_>>())
     .execute(&mut *transaction)
     .await?;
     if told.len() < max {

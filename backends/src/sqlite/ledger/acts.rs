@@ -145,10 +145,12 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.send(),
                 Act::Expire { reply, .. } => reply.send(),
                 Act::Cancel { reply, .. } => reply.send(),
-                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => reply.send(),
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. }
+                | Act::Move { reply, .. } => reply.send(),
                 Act::ChainEnd { reply, .. } => reply.send(),
                 Act::CallOff { reply, .. } => reply.send(),
-                Act::Move { reply, .. } => reply.send(),
                 Act::TellMoved { reply, .. } => reply.send(),
             }
         }
@@ -162,12 +164,14 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.fail(why),
                 Act::Expire { reply, .. } => reply.fail(why),
                 Act::Cancel { reply, .. } => reply.fail(why),
-                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => {
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. }
+                | Act::Move { reply, .. } => {
                     reply.fail(why);
                 }
                 Act::ChainEnd { reply, .. } => reply.fail(why),
                 Act::CallOff { reply, .. } => reply.fail(why),
-                Act::Move { reply, .. } => reply.fail(why),
                 Act::TellMoved { reply, .. } => reply.fail(why),
             }
         }
