@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::Moved,
     digest::Digest,
     id::{BookingId, EventId, SessionId, TicketId, TransactionId, UserId},
     money::Money,
@@ -13,12 +12,14 @@ use crate::{
 
 mod judge;
 mod life;
+mod telling;
 
 pub use judge::{
     SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, refund_due,
     settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
+pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
 
 /// Where a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -212,23 +213,6 @@ pub struct CalledOff {
     pub at: Timestamp,
     /// Why, for those who have tickets.
     pub reason: String,
-}
-
-/// The outbox's word for a booking whose event was moved.
-pub const MOVED: &str = "booking.moved";
-
-/// How long a ledger waits, in milliseconds, before it looks again for holds of a moved event that were confirmed.
-pub const TELL_AGAIN_MS: i64 = 5_000;
-
-/// How far the bookings of an event are told of its latest move.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Telling {
-    /// The move.
-    pub moved: Moved,
-    /// Confirmed bookings that were told.
-    pub told: u64,
-    /// Confirmed bookings that are still to be told.
-    pub left: u64,
 }
 
 /// What live maps should show after a change.

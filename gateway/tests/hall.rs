@@ -82,6 +82,10 @@ async fn a_preview_says_where_each_sold_seat_would_go_and_changes_nothing() {
     assert_eq!((&obstacle["why"], &obstacle["seat"]), (&"noSuchSeat".into(), &"A-2".into()));
     assert_eq!((text(&obstacle["booking"]), text(&obstacle["to"])), (id.clone(), "A-9".to_owned()));
     assert!(text(&obstacle["detail"]).contains("which the new hall does not have"), "{lost}");
+    let many: serde_json::Map<_, _> = (0..5_000).map(|number| (format!("A seat {number}"), "F-1".into())).collect();
+    let (status, unknown) = ask(many.into()).await;
+    assert_eq!((status, &unknown["obstaclesInAll"]), (200, &5_000.into()), "as many as a hall has");
+    assert_eq!(unknown["obstacles"].as_array().map(Vec::len), Some(1_000), "of which the first are listed");
     let (_, two) = ask(json!({ "A-1": "F-1", "A-2": "F-1" })).await;
     assert_eq!(two["obstacles"][0]["why"], "twoOnOne", "{two}");
     let (_, shown) = booking(&world, &buyer.0, &id).await;

@@ -87,6 +87,9 @@ pub(crate) async fn move_and_give_back(client: &Client, admin: &str, viewer: &st
         let moved = client.operate(admin, Method::POST, &path, &wanted).await.expect(200);
         assert_eq!((&moved["number"], &moved["startsAt"]), (&json!(number), &json!(starts_at)), "{moved}");
     }
+    let said = events(client, admin, &["move", &event, "--to", "2020-01-01T00:00:00Z", "--reason", "Why"]);
+    assert!(!said.0 && said.1.contains("startsAt must be in the future"), "{said:?}");
+    preview_another_hall(client, admin, &event).await;
     let started = std::time::Instant::now();
     loop {
         let told = client.operate(viewer, Method::GET, &path, &json!(null)).await.expect(200);
@@ -106,6 +109,31 @@ pub(crate) async fn move_and_give_back(client: &Client, admin: &str, viewer: &st
     refund_status(&first, id, "refunded").await;
     let stands = second.booking(other["bookingId"].as_str().unwrap()).await.expect(200);
     assert_eq!((&stands["status"], &stands["tickets"]), (&json!("confirmed"), &other["tickets"]), "bookings stand");
+}
+
+/// Looks at a hall with a row less, in which one of the seats that are sold is named anew.
+async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
+    let smaller = client.operate(admin, Method::POST, "/v1/operator/venues", &super::venue(1, 10)).await.expect(201);
+    let smaller = smaller["venueId"].as_str().unwrap();
+    let folder = super::folder();
+    let file = folder.path().join("seats.json");
+    std::fs::write(&file, r#"{"A-1": "A-2", "Z-1": "A-1"}"#).unwrap();
+    let said = events(client, admin, &["hall", event, "--venue", smaller, "--seats", file.to_str().unwrap()]);
+    assert!(said.0 && said.1.contains("the old hall has no seat 'Z-1'."), "{said:?}");
+    assert!(said.1.contains("Not every sold seat stays valid."), "{said:?}");
+    let said = events(client, admin, &["hall", event, "--venue", "venue_none"]);
+    assert!(!said.0 && said.1.contains("There is no venue venue_none."), "{said:?}");
+    std::fs::write(&file, "no seats").unwrap();
+    let said = events(client, admin, &["hall", event, "--venue", smaller, "--seats", file.to_str().unwrap()]);
+    assert!(!said.0 && said.1.contains("can't be read"), "{said:?}");
+}
+
+/// `weir events` with these words: whether it went well, and what it said.
+fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
+    let mut command = std::process::Command::new(super::binary());
+    let command = command.arg("events").args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
 /// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.

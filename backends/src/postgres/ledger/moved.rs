@@ -44,7 +44,7 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let due: Option<(String, String)> = sqlx::query_as(
         "SELECT event_id, moved::text FROM event_versions WHERE tell_at <= $1
-         ORDER BY tell_at, event_id LIMIT 1 FOR UPDATE SKIP LOCKED",
+         ORDER BY tell_at, event_id LIMIT 1 FOR UPDATE",
     )
     .bind(now.as_millis())
     .fetch_optional(&mut *transaction)
