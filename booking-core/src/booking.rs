@@ -12,12 +12,14 @@ use crate::{
 
 mod judge;
 mod life;
+mod telling;
 
 pub use judge::{
     SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, payment_act,
     settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
+pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
 
 /// Where a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -351,7 +353,7 @@ pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
     /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
-    /// `booking.reduced` where some of its seats were cancelled.
+    /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time.
     pub kind: String,
     /// The booking as it is after it.
     pub booking: Booking,

@@ -13,8 +13,10 @@ use crate::{
 };
 
 mod location;
+mod moved;
 
 pub use location::{InvalidLocation, Location, MAX_CITY_CHARS, Point};
+pub use moved::{GIVE_BACK_SECONDS, InvalidMove, KNOWN_AFTER_MS, MAX_MOVES, MAX_REASON_CHARS, Move, Moved};
 
 /// The longest title or venue name, in characters.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -97,6 +99,9 @@ pub struct Event {
     /// What is given back for a cancelled seat.
     #[serde(default)]
     pub refund_policy: RefundPolicy,
+    /// When and why it was moved, oldest first; at most [`MAX_MOVES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Moved>,
 }
 
 /// Why an event is refused.
@@ -181,12 +186,20 @@ impl Event {
         Some(Money { amount, currency: self.currency })
     }
 
-    /// What each of `seats` gives back where it is cancelled at `now`, in minor units: its share of its price, rounded
-    /// down, so that seats cancelled one by one give back as much as all at once.
-    pub fn refunds(&self, map: &SeatMap, seats: &[SeatIndex], now: Timestamp) -> Vec<(SeatIndex, i64)> {
+    /// What each of `seats`, booked at `booked_at`, gives back where it is cancelled at `now`, in minor units: its share
+    /// of its price, rounded down, so that seats cancelled one by one give back as much as all at once. All of it while
+    /// the event's move allows that ([`Self::give_back_until`]).
+    pub fn refunds(
+        &self,
+        map: &SeatMap,
+        seats: &[SeatIndex],
+        booked_at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<(SeatIndex, i64)> {
+        let in_full = self.is_given_back_in_full(booked_at, now);
         let refund = |seat: &SeatIndex| {
             let price = self.price(map, *seat).map_or(0, |price| price.amount);
-            (*seat, self.refund_policy.refund(price, self.starts_at, now))
+            (*seat, if in_full { price } else { self.refund_policy.refund(price, self.starts_at, now) })
         };
         seats.iter().map(refund).collect()
     }

@@ -17,6 +17,7 @@ pub mod money;
 pub mod ports;
 pub mod reconcile;
 pub mod refund;
+pub mod rehousing;
 pub mod sale;
 pub mod seats;
 pub mod ticket;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     booking::Booking,
-    catalog::{Event, Venue},
+    catalog::{Event, Move, Venue},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     sale::SalePolicy,
@@ -185,6 +185,14 @@ pub enum OperatorAct {
         event: EventId,
         /// Why, for those who have tickets.
         reason: String,
+    },
+    /// Let the event begin at another time; bookings stand.
+    #[serde(rename_all = "camelCase")]
+    Move {
+        /// Which.
+        event: EventId,
+        /// When, and why.
+        wanted: Move,
     },
     /// End an admission.
     #[serde(rename_all = "camelCase")]

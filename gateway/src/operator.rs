@@ -11,6 +11,8 @@ pub(crate) mod audit;
 pub(crate) mod call_off;
 pub(crate) mod command;
 pub(crate) mod events;
+pub(crate) mod hall;
+pub(crate) mod moving;
 pub(crate) mod payments;
 pub(crate) mod sale;
 pub(crate) mod stats;

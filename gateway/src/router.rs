@@ -90,6 +90,8 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operator::sale::revoke))
         .routes(routes!(operator::audit::get_audit))
         .routes(routes!(operator::call_off::call_off, operator::call_off::get_called_off))
+        .routes(routes!(operator::hall::preview_hall))
+        .routes(routes!(operator::moving::move_event, operator::moving::get_move))
         .routes(routes!(operator::payments::list_stuck))
         .routes(routes!(operator::payments::see_to))
         .routes(routes!(get_jwks))

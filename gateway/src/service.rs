@@ -266,8 +266,7 @@ impl ConnectionService {
         if body.is_end_stream() {
             return Ok(Request::from_parts(head, axum::body::Body::empty()));
         }
-        let is_venue = head.uri.path() == "/v1/operator/venues";
-        let most = if is_venue { settings.max_venue_bytes } else { settings.max_body_bytes };
+        let most = if names_many_seats(head.uri.path()) { settings.max_venue_bytes } else { settings.max_body_bytes };
         let too_large = || Problem::body_too_large(format!("A body has at most {most} bytes here."));
         if body.size_hint().lower() > most as u64 {
             return Err(too_large());
@@ -328,6 +327,11 @@ fn refuse(app: &App, info: &RequestInfo, mut problem: Problem) -> Response<Body>
 fn json_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Whether a body sent to `path` may have something of each seat of a hall.
+fn names_many_seats(path: &str) -> bool {
+    path == "/v1/operator/venues" || path.starts_with("/v1/operator/events/") && path.ends_with("/hall/preview")
 }
 
 #[cfg(test)]

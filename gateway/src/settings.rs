@@ -51,7 +51,7 @@ pub struct Settings {
     pub max_headers: usize,
     /// The body of a request, 1,024 to 1,048,576 bytes. Default 65,536.
     pub max_body_bytes: usize,
-    /// The body of a request that adds a venue, 1,024 to 1,000,000 bytes: it travels through the log in one piece.
+    /// The body of a request that adds a venue or names seats of one, 1,024 to 1,000,000 bytes: it travels through the log in one piece.
     /// Default 1,000,000.
     pub max_venue_bytes: usize,
 

@@ -27,7 +27,7 @@ pub(crate) async fn cancel_some(parts: &Parts, gauges: &Gauges, max: usize, now:
     let mut halls = Halls::default();
     let mut asks = Vec::with_capacity(bookings.len());
     for booking in &bookings {
-        if let Some(hall) = halls.get(&*parts.catalog, &booking.event_id).await? {
+        if let Some(hall) = halls.get(&*parts.catalog, &booking.event_id, now).await? {
             asks.push(whole(booking, &hall));
         }
     }

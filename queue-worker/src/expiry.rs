@@ -1,11 +1,11 @@
 //! Expiry: holds end by their deadline, whoever looks; this tells the screens. And the bookings of events that were
-//! called off end here, too.
+//! called off end here, too, and those of events that were moved are told.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use booking_core::{holds::Settle, id::EventId, time::Timestamp};
 
-use crate::{Error, Gauges, Parts, Progress, Settings, called_off, outward};
+use crate::{Error, Gauges, Parts, Progress, Settings, called_off, moved, outward};
 
 /// Marks holds that ran out, and cancels what was called off. One for all events; more than one do no harm.
 pub struct Expiry {
@@ -20,8 +20,8 @@ impl Expiry {
         Self { parts, gauges, at_once: settings.expire_batch }
     }
 
-    /// Marks up to a batch of holds whose deadline has passed, and cancels up to a batch of bookings of events that were
-    /// called off.
+    /// Marks up to a batch of holds whose deadline has passed, cancels up to a batch of bookings of events that were
+    /// called off, and tells up to a batch of bookings that their event was moved.
     ///
     /// # Errors
     /// If the ledger fails. A table or a screen that could not be told finds out by itself.
@@ -39,6 +39,7 @@ impl Expiry {
         outward::publish_seats(&*self.parts.log, &applied.seats).await;
         self.gauges.expired_total.add(applied.answers.len());
         let called_off = called_off::cancel_some(&self.parts, &self.gauges, self.at_once, now).await?;
-        Ok(Progress::of(applied.answers.len() + called_off))
+        let told = moved::tell_some(&self.parts, &self.gauges, self.at_once, now).await?;
+        Ok(Progress::of(applied.answers.len() + called_off + told))
     }
 }

@@ -93,6 +93,8 @@ gauges! {
         unsettled_total,
         /// Bookings of which seats were cancelled.
         cancelled_total,
+        /// Bookings told that their event was moved.
+        told_total,
         /// Refunds made.
         refunded_total,
         /// Payments and refunds that got stuck: `weir payments stuck` shows those that still are.

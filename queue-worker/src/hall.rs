@@ -1,4 +1,4 @@
-//! Events with their venues, kept at hand: neither ever changes under its id.
+//! Events with their venues, kept at hand for a second: an event may be moved.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,6 +6,7 @@ use booking_core::{
     catalog::{Event, Venue},
     id::EventId,
     ports::{PortResult, catalog::Catalog},
+    time::Timestamp,
 };
 
 /// An event and its venue.
@@ -15,16 +16,26 @@ pub(crate) struct Hall {
     pub(crate) venue: Arc<Venue>,
 }
 
-/// The halls in use. At most [`Self::MAX`] at once; with one more, all are forgotten and read again when needed.
+/// The halls in use, and when each was read. At most [`Self::MAX`] at once; with one more, all are forgotten and read
+/// again when needed.
 #[derive(Default)]
-pub(crate) struct Halls(HashMap<EventId, Hall>);
+pub(crate) struct Halls(HashMap<EventId, (Hall, Timestamp)>);
 
 impl Halls {
     const MAX: usize = 1_000;
+    /// How long a hall is taken for what it was, in milliseconds.
+    const FRESH_MS: i64 = 1_000;
 
     /// The hall of `event`; `None` where the catalog does not know it.
-    pub(crate) async fn get(&mut self, catalog: &dyn Catalog, event: &EventId) -> PortResult<Option<Hall>> {
-        if let Some(hall) = self.0.get(event) {
+    pub(crate) async fn get(
+        &mut self,
+        catalog: &dyn Catalog,
+        event: &EventId,
+        now: Timestamp,
+    ) -> PortResult<Option<Hall>> {
+        if let Some((hall, read_at)) = self.0.get(event)
+            && (0..Self::FRESH_MS).contains(&now.millis_since(*read_at))
+        {
             return Ok(Some(hall.clone()));
         }
         let Some(found) = catalog.event(event).await? else { return Ok(None) };
@@ -33,7 +44,7 @@ impl Halls {
             self.0.clear();
         }
         let hall = Hall { event: found, venue };
-        self.0.insert(event.clone(), hall.clone());
+        self.0.insert(event.clone(), (hall.clone(), now));
         Ok(Some(hall))
     }
 }

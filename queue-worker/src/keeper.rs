@@ -29,6 +29,7 @@ use crate::{
 mod commands;
 mod joins;
 mod line;
+mod moving;
 mod trail;
 
 use line::{Line, TakenOver};

@@ -39,6 +39,7 @@ mod gauges;
 mod hall;
 pub mod keeper;
 mod lane;
+mod moved;
 pub mod outbox;
 mod outward;
 mod patience;

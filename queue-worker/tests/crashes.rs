@@ -9,10 +9,7 @@ use booking_core::{
     id::{BookingId, TransactionId},
     line::Place,
     message::{BookingAct, Outcome, Refusal},
-    ports::{
-        ledger::{Ledger as _, LedgerReader as _},
-        payments::SandboxOutcome,
-    },
+    ports::{ledger::LedgerReader as _, payments::SandboxOutcome},
 };
 use support::{
     OPENS, World, booking,

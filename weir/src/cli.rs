@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::data::operator_keys::Role;
 
+mod events;
+
+pub(crate) use events::{EventsCommand, HallArgs, MoveArgs};
+
 /// What the exit statuses mean; part of `--help`.
 const STATUSES: &str = "\
 Exit statuses: 0 done, or stopped by a signal after draining; 1 a check failed, or something went wrong while running; \
@@ -100,6 +104,9 @@ pub(crate) enum Command {
     /// See to payments and refunds that are stuck
     #[command(subcommand)]
     Payments(PaymentsCommand),
+    /// Move an event, or look at what another hall would mean for it
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

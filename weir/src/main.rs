@@ -14,6 +14,7 @@ mod config;
 mod data;
 mod demo;
 mod doctor;
+mod events;
 mod failure;
 mod logging;
 mod output;
@@ -85,6 +86,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Payments(command)) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| async move { payments::run(&command).await })
+        }
+        Some(Command::Events(command)) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| async move { events::run(&command).await })
         }
         Some(Command::OperatorKey(command)) => operator_key(&configuration(&cli.settings)?, command),
         Some(Command::Config(ConfigCommand::Show { docs })) => {

@@ -99,6 +99,15 @@ async fn a_booking_is_cancelled_and_its_money_goes_back() {
     kit::life::cancel_and_refund(&Client::new(&gateway.public), &admin, &viewer).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
+    let cluster = Cluster::new();
+    let (admin, viewer) = (operator_key(cluster.data(), "admin"), operator_key(cluster.data(), "viewer"));
+    let gateway = cluster.gateway();
+    let _workers = [cluster.worker(), cluster.worker()];
+    kit::life::move_and_give_back(&Client::new(&gateway.public), &admin, &viewer).await;
+}
+
 /// A mass refund goes on where it was, however often its workers are killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_kills_in_a_mass_refund_refund_everybody_once() {

@@ -138,3 +138,12 @@ async fn a_booking_is_cancelled_and_its_money_goes_back() {
     let weir = Weir::start(&data);
     kit::life::cancel_and_refund(&Client::new(&weir.public), &admin, &viewer).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
+    let folder = folder();
+    let data = data(&folder);
+    let (admin, viewer) = (operator_key(&data, "admin"), operator_key(&data, "viewer"));
+    let weir = Weir::start(&data);
+    kit::life::move_and_give_back(&Client::new(&weir.public), &admin, &viewer).await;
+}

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     id::{EventId, VenueId},
     ports::{
         PortResult,
@@ -66,6 +66,16 @@ impl Catalog for MemoryCatalog {
             shelves.by_start.insert((event.starts_at, event.event_id.clone()), Arc::new(event.clone()));
         }
         Ok(done)
+    }
+
+    async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
+        let mut shelves = locked(&self.0);
+        let Some(before) = shelves.events.get(event).cloned() else { return Ok(Put::Conflict) };
+        let Some(after) = before.after(moved).map(Arc::new) else { return Ok(Put::Conflict) };
+        shelves.by_start.remove(&(before.starts_at, event.clone()));
+        shelves.by_start.insert((after.starts_at, event.clone()), Arc::clone(&after));
+        shelves.events.insert(event.clone(), after);
+        Ok(Put::Done)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ledger in memory.
 
 mod books;
+mod moved;
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +9,9 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
     },
+    catalog::Moved,
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
@@ -52,8 +54,16 @@ impl LedgerReader for MemoryLedger {
         Ok(locked(&self.0).seat_states(event))
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        Ok(locked(&self.0).live_claims(event, now))
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         Ok(locked(&self.0).called_off(event))
+    }
+
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
+        Ok(locked(&self.0).telling(event))
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -117,8 +127,13 @@ impl Ledger for MemoryLedger {
         Ok(locked(&self.0).bookings_called_off(max))
     }
 
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        Ok(locked(&self.0).live_claims(event, now))
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()> {
+        locked(&self.0).record_move(event, moved);
+        Ok(())
+    }
+
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
+        Ok(locked(&self.0).tell_moved(max, now))
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

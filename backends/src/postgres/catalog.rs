@@ -1,19 +1,20 @@
-//! The catalog on Postgres: venues and events as JSON. Neither ever changes, so that what was read once is kept.
+//! The catalog on Postgres: venues and events as JSON. A venue never changes, so that what was read once is kept; an event
+//! may be moved, and is read again after a second.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     id::{EventId, VenueId},
     ports::{
-        PortResult,
+        PortError, PortResult,
         catalog::{Catalog, CatalogReader, Put},
     },
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use super::{database::PostgresDatabase, error::port_error, tries::ask};
 use crate::sql::{
@@ -61,11 +62,15 @@ impl CatalogReader for PostgresCatalog {
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
-        if let Some(kept) = self.0.events.get(event) {
+        if let Some(kept) = self.0.events.get_fresh(event) {
             return Ok(Some(kept));
         }
-        let found = self.one(EVENT, event.as_str()).await?;
-        Ok(found.map(|found| self.0.events.keep(event, found)))
+        match self.one(EVENT, event.as_str()).await {
+            Ok(found) => Ok(found.map(|found| self.0.events.keep(event, found))),
+            // Nobody moves it while the database is away.
+            Err(error @ PortError::Unavailable { .. }) => self.0.events.get(event).map(Some).ok_or(error),
+            Err(error) => Err(error),
+        }
     }
 
     async fn events(
@@ -87,6 +92,12 @@ impl Catalog for PostgresCatalog {
 
     async fn put_event(&self, event: &Event) -> PortResult<Put> {
         ask!(&self.0.database, PORT, connection => put_event(connection, event))
+    }
+
+    async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
+        let done = ask!(&self.0.database, PORT, connection => move_event(connection, event, moved));
+        self.0.events.forget(event);
+        done
     }
 }
 
@@ -142,6 +153,26 @@ async fn put_event(connection: &mut PgConnection, event: &Event) -> Result<Put, 
     .await?
     .rows_affected();
     outcome(made, connection, EVENT, event.event_id.as_str(), event).await
+}
+
+async fn move_event(connection: &mut PgConnection, event: &EventId, moved: &Moved) -> Result<Put, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    let stands: Option<String> = sqlx::query_scalar("SELECT event::text FROM events WHERE event_id = $1 FOR UPDATE")
+        .bind(event.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(before) = stands.map(|text| from_json::<Event>(&text)).transpose()? else { return Ok(Put::Conflict) };
+    let Some(after) = before.after(moved) else { return Ok(Put::Conflict) };
+    if after != before {
+        sqlx::query("UPDATE events SET starts_at = $2, event = $3::text::json WHERE event_id = $1")
+            .bind(event.as_str())
+            .bind(after.starts_at.as_millis())
+            .bind(to_json(&after))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(Put::Done)
 }
 
 /// Whether `thing` is what stands under its id: it was made now, or is the same as what was made before.

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, PaymentStep, Release, Released, Totals,
+        OutboxRow, PaymentAct, PaymentStep, Release, Released, Telling, Totals,
     },
+    catalog::Moved,
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
@@ -32,6 +33,7 @@ use super::{database::PostgresDatabase, gather::Gather, tries::ask};
 use needs::Needs;
 
 mod load;
+mod moved;
 mod needs;
 mod outbox;
 mod read;
@@ -108,8 +110,16 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => read::seat_states(connection, event))
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        ask!(&self.database, PORT, connection => read::live_claims(connection, event, now))
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         ask!(&self.database, PORT, connection => trails::called_off(connection, event))
+    }
+
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
+        ask!(&self.database, PORT, connection => moved::telling(connection, event))
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -191,8 +201,12 @@ impl Ledger for PostgresLedger {
         ask!(&self.database, PORT, connection => read::bookings_called_off(connection, max))
     }
 
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        ask!(&self.database, PORT, connection => read::live_claims(connection, event, now))
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => moved::record(connection, event, moved))
+    }
+
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
+        ask!(&self.database, PORT, connection => moved::tell(connection, max, now))
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -1,10 +1,11 @@
-//! The catalog in one SQLite file: venues and events as JSON. Neither ever changes, so that what was read once is kept.
+//! The catalog in one SQLite file: venues and events as JSON. A venue never changes, so that what was read once is kept;
+//! an event may be moved, and is read again after a second.
 
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
@@ -28,7 +29,10 @@ const PORT: &str = "catalog";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5763_6174,
-    steps: &[("catalog", include_str!("../../migrations/sqlite/catalog/0001_catalog.sql"))],
+    steps: &[
+        ("catalog", include_str!("../../migrations/sqlite/catalog/0001_catalog.sql")),
+        ("moved", include_str!("../../migrations/sqlite/catalog/0002_moved.sql")),
+    ],
 };
 
 /// The most writes that wait; one more is answered as unavailable.
@@ -88,7 +92,7 @@ impl CatalogReader for SqliteCatalog {
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
-        if let Some(kept) = self.0.events.get(event) {
+        if let Some(kept) = self.0.events.get_fresh(event) {
             return Ok(Some(kept));
         }
         let found = self.one("SELECT event FROM events WHERE event_id = ?1", event.as_str()).await?;
@@ -131,11 +135,19 @@ impl Catalog for SqliteCatalog {
         let event = Box::new(event.clone());
         self.0.scribe.ask(|reply| Act::Event { event, reply }).await
     }
+
+    async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
+        let (id, moved) = (event.clone(), Box::new(moved.clone()));
+        let done = self.0.scribe.ask(|reply| Act::Move { event: id, moved, reply }).await;
+        self.0.events.forget(event);
+        done
+    }
 }
 
 enum Act {
     Venue { venue: Box<Venue>, reply: Reply<Put> },
     Event { event: Box<Event>, reply: Reply<Put> },
+    Move { event: EventId, moved: Box<Moved>, reply: Reply<Put> },
 }
 
 impl queue::Act for Act {
@@ -144,6 +156,7 @@ impl queue::Act for Act {
             // About what a seat takes.
             Self::Venue { venue, .. } => 1_024 + 128 * venue.seat_map.len(),
             Self::Event { event, .. } => 1_024 + event.description.len(),
+            Self::Move { moved, .. } => 1_024 + moved.reason.len(),
         }
     }
 }
@@ -183,22 +196,41 @@ impl Group for Writer {
                     let sql = "SELECT event FROM events WHERE event_id = ?1";
                     reply.set(outcome(made, transaction, sql, event.event_id.as_str(), &**event).await?);
                 }
+                Act::Move { event, moved, reply } => reply.set(move_event(transaction, event, moved).await?),
             }
         }
         Ok(())
     }
 
     fn written(&mut self, acts: Vec<Act>) {
-        for Act::Venue { reply, .. } | Act::Event { reply, .. } in acts {
+        for Act::Venue { reply, .. } | Act::Event { reply, .. } | Act::Move { reply, .. } in acts {
             reply.send();
         }
     }
 
     fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
-        for Act::Venue { reply, .. } | Act::Event { reply, .. } in acts {
+        for Act::Venue { reply, .. } | Act::Event { reply, .. } | Act::Move { reply, .. } in acts {
             reply.fail(why);
         }
     }
+}
+
+async fn move_event(connection: &mut SqliteConnection, event: &EventId, moved: &Moved) -> Result<Put, sqlx::Error> {
+    let stands: Option<String> = sqlx::query_scalar("SELECT event FROM events WHERE event_id = ?1")
+        .bind(event.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(before) = stands.map(|text| from_json::<Event>(&text)).transpose()? else { return Ok(Put::Conflict) };
+    let Some(after) = before.after(moved) else { return Ok(Put::Conflict) };
+    if after != before {
+        sqlx::query("UPDATE events SET starts_at = ?2, event = ?3 WHERE event_id = ?1")
+            .bind(event.as_str())
+            .bind(after.starts_at.as_millis())
+            .bind(to_json(&after))
+            .execute(connection)
+            .await?;
+    }
+    Ok(Put::Done)
 }
 
 /// Whether `thing` is what stands under its id: it was made now, or is the same as what was made before.

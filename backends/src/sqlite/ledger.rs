@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
     },
+    catalog::Moved,
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
@@ -33,6 +34,7 @@ use acts::{Act, Writer};
 
 mod acts;
 mod load;
+mod moved;
 mod read;
 mod rows;
 mod store;
@@ -46,6 +48,7 @@ static SCHEMA: Schema = Schema {
     steps: &[
         ("ledger", include_str!("../../migrations/sqlite/ledger/0001_ledger.sql")),
         ("cancellation", include_str!("../../migrations/sqlite/ledger/0002_cancellation.sql")),
+        ("moved", include_str!("../../migrations/sqlite/ledger/0003_moved.sql")),
     ],
 };
 
@@ -104,8 +107,16 @@ impl LedgerReader for SqliteLedger {
         self.0.database.answer(read::seat_states(self.readers(), event).await)
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        self.0.database.answer(read::live_claims(self.readers(), event, now).await)
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         self.0.database.answer(read::called_off(self.readers(), event).await)
+    }
+
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
+        self.0.database.answer(moved::telling(self.readers(), event).await)
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -169,8 +180,17 @@ impl Ledger for SqliteLedger {
         self.0.database.answer(read::bookings_called_off(self.readers(), max).await)
     }
 
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        self.0.database.answer(read::live_claims(self.readers(), event, now).await)
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()> {
+        let (event, moved) = (event.clone(), Box::new(moved.clone()));
+        self.ask(|reply| Act::Move { event, moved, reply }).await
+    }
+
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
+        // Most of the time nobody has to be told, and the writer is left alone.
+        if !self.0.database.answer(moved::is_due(self.readers(), now).await)? {
+            return Ok(0);
+        }
+        self.ask(|reply| Act::TellMoved { max, now, reply }).await
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -147,3 +147,81 @@ fn a_venue_outside_its_limits_is_refused_with_the_reason() {
     assert_eq!(with(|venue| venue.address = "1\n2".into()), Err(InvalidVenue::Address));
     assert_eq!(with(|venue| venue.location.city.clear()), Err(InvalidVenue::Location(InvalidLocation::City)));
 }
+
+fn move_to(hours: i64, give_back_until: Option<i64>) -> Move {
+    let at = |hours: i64| event().starts_at.plus_millis(hours * HOUR_MS);
+    Move { starts_at: at(hours), reason: " The singer is ill. ".to_owned(), give_back_until: give_back_until.map(at) }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[test]
+fn a_move_names_a_new_start_and_a_time_to_give_back_in() {
+    let before = event();
+    let now = before.starts_at.plus_millis(-100 * HOUR_MS);
+    let moved = before.judge_move(&move_to(1_000, None), "m1", now).unwrap();
+    assert_eq!((moved.number, moved.from, moved.reason.as_str()), (1, before.starts_at, "The singer is ill."));
+    assert_eq!(moved.give_back_until, now.plus_seconds(GIVE_BACK_SECONDS));
+    let soon = before.judge_move(&move_to(-99, None), "m1", now).unwrap();
+    assert_eq!(soon.give_back_until, soon.to, "at the latest until the new start");
+    let told = before.judge_move(&move_to(1_000, Some(1_000)), "m1", now).unwrap();
+    assert_eq!(told.give_back_until, told.to);
+    for (wanted, why) in [
+        (move_to(0, None), InvalidMove::Same),
+        (move_to(-100, None), InvalidMove::Past),
+        (move_to(5, Some(-100)), InvalidMove::GiveBackUntil),
+        (move_to(5, Some(6)), InvalidMove::GiveBackUntil),
+        (Move { reason: "é".repeat(MAX_REASON_CHARS + 1), ..move_to(5, None) }, InvalidMove::Reason),
+        (Move { reason: "\n ".to_owned(), ..move_to(5, None) }, InvalidMove::Reason),
+    ] {
+        assert_eq!(before.judge_move(&wanted, "m1", now), Err(why));
+    }
+}
+
+#[test]
+fn a_move_is_made_once_and_only_from_the_start_it_knew() {
+    let before = event();
+    let now = before.starts_at.plus_millis(-100 * HOUR_MS);
+    let first = before.judge_move(&move_to(5, None), "m1", now).unwrap();
+    let other = before.judge_move(&move_to(7, None), "m2", now).unwrap();
+    let mut after = before.after(&first).unwrap();
+    assert_eq!((after.starts_at, after.moves.len()), (first.to, 1));
+    assert_eq!(after.after(&first), Some(after.clone()));
+    assert_eq!(after.after(&other), None);
+    assert!(after.is_moved_so(&move_to(5, None)) && !after.is_moved_so(&move_to(7, None)));
+    for number in 2..=MAX_MOVES {
+        let hours = i64::try_from(number).unwrap();
+        let next = after.judge_move(&move_to(10 + hours, None), &format!("m{number}"), now).unwrap();
+        after = after.after(&next).unwrap();
+    }
+    assert_eq!(after.judge_move(&move_to(1, None), "one more", now), Err(InvalidMove::TooOften));
+}
+
+#[test]
+fn whoever_had_booked_gets_the_whole_price_and_a_later_move_takes_nothing_back() {
+    let (venue, before) = (venue(), event());
+    let (seats, start) = ([SeatIndex(0), SeatIndex(2)], before.starts_at);
+    let at = |hours: i64| start.plus_millis(hours * HOUR_MS);
+    let first = before.judge_move(&move_to(5, Some(4)), "m1", at(-100)).unwrap();
+    let once = before.after(&first).unwrap();
+    let second = once.judge_move(&move_to(6, Some(-50)), "m2", at(-60)).unwrap();
+    let twice = once.after(&second).unwrap();
+    // booked, cancelled, percent
+    for (booked, now, percent) in [
+        (at(-200), at(3), 100),
+        (at(-100).plus_millis(KNOWN_AFTER_MS), at(3), 100),
+        (at(-100).plus_millis(KNOWN_AFTER_MS + 1), at(3), 0),
+        (at(-90), at(-10), 50),
+        (at(-90), at(-51), 100),
+        (at(-200), at(4), 0),
+        (at(-40), at(-10), 50),
+    ] {
+        let refunds = twice.refunds(&venue.seat_map, &seats, booked, now);
+        assert_eq!(twice.refund_percent(booked, now), percent, "{booked} {now}");
+        let share = i64::from(percent);
+        assert_eq!(refunds, [(seats[0], 95 * share), (seats[1], 145 * share)], "{booked} {now}");
+    }
+    assert_eq!(twice.moves_since(at(-90)), [second]);
+    assert_eq!(twice.give_back_until(at(-40)), None);
+    assert_eq!(before.refund_percent(at(-200), at(-13)), 50);
+}

@@ -226,9 +226,10 @@ pub fn steer(state: &LineState, act: &OperatorAct, now: Timestamp) -> Result<Vec
             }
             Ok(vec![StateKind::Revoked { session: session.clone() }])
         }
-        OperatorAct::PutVenue { .. } | OperatorAct::PutEvent { .. } | OperatorAct::CallOff { .. } => {
-            Err(Refusal::NotFound)
-        }
+        OperatorAct::PutVenue { .. }
+        | OperatorAct::PutEvent { .. }
+        | OperatorAct::CallOff { .. }
+        | OperatorAct::Move { .. } => Err(Refusal::NotFound),
     }
 }
 

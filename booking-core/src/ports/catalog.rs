@@ -1,7 +1,8 @@
 //! The catalog: venues and events, for browsing and for the rules.
 //!
 //! Contract (suite: [`contract`]): a write that was answered survives a restart and is seen by every later read.
-//! Writes of the same thing twice are one. A venue's seat map never changes under an id.
+//! Writes of the same thing twice are one. A venue's seat map never changes under an id, and of an event only when it
+//! begins: by its moves, each done once.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 
 use super::PortResult;
 use crate::{
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     id::{EventId, VenueId},
     time::Timestamp,
 };
@@ -32,7 +33,7 @@ pub trait CatalogReader: Send + Sync {
     /// A venue with its whole seat map.
     async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>>;
 
-    /// An event.
+    /// An event. What it was before a move may still be read for a second after it.
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>>;
 
     /// Up to `max` events that start at or after `from`, soonest first; `after` continues behind that (start, id).
@@ -52,4 +53,8 @@ pub trait Catalog: CatalogReader {
 
     /// Adds an event.
     async fn put_event(&self, event: &Event) -> PortResult<Put>;
+
+    /// Moves an event, as [`Event::after`] has it. [`Put::Conflict`]: there is no such event, or somebody else moved it
+    /// meanwhile.
+    async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put>;
 }

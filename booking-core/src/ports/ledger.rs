@@ -14,8 +14,9 @@ use super::PortResult;
 use crate::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, SeatChanges, Totals,
+        OutboxRow, PaymentAct, Release, Released, SeatChanges, Telling, Totals,
     },
+    catalog::Moved,
     digest::Digest,
     holds::SeatClaim,
     id::{BookingId, EventId, UserId},
@@ -56,8 +57,14 @@ pub trait LedgerReader: Send + Sync {
     /// The event's seats.
     async fn seat_states(&self, event: &EventId) -> PortResult<SeatStates>;
 
+    /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
+
     /// Whether and why the event was called off.
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>>;
+
+    /// The latest move of the event that was recorded, and how many of its bookings are told of it.
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>>;
 
     /// How many refunds of the event's bookings are due and not made, those that are stuck included.
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64>;
@@ -119,8 +126,16 @@ pub trait Ledger: LedgerReader {
     /// Up to `max` confirmed bookings of events that were called off, in the order made.
     async fn bookings_called_off(&self, max: usize) -> PortResult<Vec<Booking>>;
 
-    /// Every claim of the event that is live at `now` or booked: what the hold table is rebuilt from.
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>>;
+    /// Records a move of the event; nothing where it, or a later one, was recorded before. From then on
+    /// [`Self::tell_moved`] takes its bookings.
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()>;
+
+    /// Writes an outbox row [`MOVED`] for up to `max` confirmed bookings of one event that were made for another
+    /// start than that of its latest move ([`Moved::booked_until`]) and not told of it, and answers how many. Each is told once for each move. A hold that is confirmed
+    /// later is told then.
+    ///
+    /// [`MOVED`]: crate::booking::MOVED
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize>;
 
     /// Adds to the append-only trail of payment acts. The same step of the same booking, transaction and refund twice is
     /// one row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is

@@ -68,6 +68,8 @@ problem-hint = You can go back and try again, or start from the list of events.
 event-when = When
 event-where = Where
 event-opens = Sale opens
+event-moved = This event was moved.
+event-moved-before = It was to begin on
 event-test-sale = This is a trial sale with test payments. No money is taken.
 
 ## The waiting room. For each state: what is, what it means, what comes next.
@@ -307,6 +309,8 @@ tickets-number = Ticket { $id }
 tickets-paid = Paid: { $amount }
 tickets-print = Print
 tickets-cancelled = Your booking is cancelled
+tickets-moved = The event was moved from { $from } to { $to }: { $reason }
+tickets-moved-back = Your tickets stay good. If you can't come, you get the whole price back until { $until }.
 
 ## Giving tickets back
 

@@ -1,12 +1,22 @@
 // The tickets of a confirmed booking.
 
 import { $, lang, make, page, setText, show, t } from "./page.js";
-import { money } from "./format.js";
+import { moment, money } from "./format.js";
 import { createCancel } from "./cancel.js";
 import { seatName } from "./seats.js";
 
 const cancel = createCancel({ onChanged: drawTickets });
 $("tickets-print").addEventListener("click", () => window.print());
+
+/** From when to when the event was moved since it was booked, and until when that gives the whole price back. */
+function tellMoved({ moved, cancellation }) {
+  show($("tickets-moved"), Boolean(moved));
+  if (!moved) return;
+  const { from, to, giveBackUntil: until, reason } = moved;
+  const said = t("tickets-moved", { from: moment(from, lang), to: moment(to, lang), reason });
+  const back = cancellation?.percent === 100 ? t("tickets-moved-back", { until: moment(until, lang) }) : "";
+  setText($("tickets-moved"), `${said} ${back}`.trim());
+}
 
 /** Shows them. */
 export function drawTickets(booking) {
@@ -16,6 +26,7 @@ export function drawTickets(booking) {
   setText($("tickets-title"), isCancelled ? t("tickets-cancelled") : t("tickets-title"));
   show($("tickets-lead"), !isCancelled);
   show($("tickets-body"), !isCancelled);
+  tellMoved(booking);
   cancel.draw(booking);
   setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
   setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));

@@ -2,6 +2,7 @@
 
 use booking_core::{
     booking::{Booking, BookingState, PaymentStep, ticket_id},
+    catalog::Event,
     id::{BookingId, EventId, TicketId},
     money::Currency,
     seats::{SeatId, SeatIndex},
@@ -46,6 +47,9 @@ pub(crate) struct BookingView {
     /// The address of a picture to show at the door, once confirmed; for the owner alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) qr_code: Option<String>,
+    /// Where the event was moved since it was booked: from when to when, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moved: Option<MovedView>,
     /// What cancelling would give back now, while it can be cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cancellation: Option<Cancellation>,
@@ -55,6 +59,32 @@ pub(crate) struct BookingView {
     /// How far that got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refund_status: Option<RefundStatus>,
+}
+
+/// A move of the event since it was booked.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MovedView {
+    /// When it was to begin when it was booked.
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    /// When it begins.
+    #[schema(value_type = String, format = DateTime)]
+    to: Timestamp,
+    /// Why.
+    reason: String,
+    /// Until then a cancellation gives the whole price back, whatever the refund policy says.
+    #[schema(value_type = String, format = DateTime)]
+    give_back_until: Timestamp,
+}
+
+/// The moves of `event` since `booking` was made, as one, while there is something to know about it.
+fn moved(event: &Event, booking: &Booking) -> Option<MovedView> {
+    let moves = event.moves_since(booking.created_at);
+    let (first, last) = (moves.first()?, moves.last()?);
+    let give_back_until = event.give_back_until(booking.created_at)?;
+    let view = MovedView { from: first.from, to: last.to, reason: last.reason.clone(), give_back_until };
+    matches!(booking.state, BookingState::Held | BookingState::Confirmed).then_some(view)
 }
 
 /// What cancelling would give back now.
@@ -125,12 +155,13 @@ pub(crate) fn qr_path(booking: &BookingId) -> String {
 /// [unavailable], where the catalog can't be read.
 pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Problem> {
     let map = app.seats.get(app, &booking.event_id).await?;
+    let event = map.event();
     let seats = booking.seats.iter().filter_map(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     let seats: Vec<_> = seats.collect();
     let is_confirmed = booking.state == BookingState::Confirmed;
     let now = app.parts.clock.now();
-    let refunds = (is_confirmed && now < map.event.starts_at)
-        .then(|| map.event.refunds(&map.venue.seat_map, &booking.seats, now));
+    let refunds = (is_confirmed && now < event.starts_at)
+        .then(|| event.refunds(&map.venue.seat_map, &booking.seats, booking.created_at, now));
     let refund_of =
         |index: &SeatIndex| refunds.as_ref()?.iter().find(|(seat, _)| seat == index).map(|(_, amount)| *amount);
     // A hold ends by its deadline, whether somebody has noted it yet or not.
@@ -148,7 +179,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
                 row: seat.row.to_string(),
                 number: seat.number.to_string(),
                 category: seat.category.to_string(),
-                price: map.event.prices.get(&*seat.category).copied().unwrap_or(0),
+                price: event.prices.get(&*seat.category).copied().unwrap_or(0),
                 refund: refund_of(index),
             })
             .collect(),
@@ -175,8 +206,9 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
             seats.iter().filter_map(ticket).collect()
         }),
         qr_code: is_confirmed.then(|| qr_path(&booking.booking_id)),
+        moved: moved(&event, booking),
         cancellation: refunds.as_ref().map(|refunds| Cancellation {
-            percent: map.event.refund_policy.percent(map.event.starts_at, now),
+            percent: event.refund_percent(booking.created_at, now),
             refund_amount: refunds.iter().map(|(_, amount)| amount).sum(),
         }),
         refund_amount: booking.refund,

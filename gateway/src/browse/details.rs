@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use booking_core::{
-    catalog::Location,
+    catalog::{Event, Location},
     id::{EventId, VenueId},
     money::Currency,
     seats::SeatStatus,
@@ -44,6 +44,9 @@ pub(crate) struct EventDetails {
     thumbnail: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     starts_at: Timestamp,
+    /// Its latest move, where it begins at another time than it was announced for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<MovedDetails>,
     #[schema(value_type = String)]
     currency: Currency,
     /// The price of a seat in each category, in minor units.
@@ -54,6 +57,21 @@ pub(crate) struct EventDetails {
     available_seats: u64,
     /// The version of the live map that `seats` shows.
     version: u64,
+}
+
+/// An event that begins at another time than it was announced for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MovedDetails {
+    /// When it was to begin before.
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    /// Why.
+    reason: String,
+}
+
+/// The latest move of `event`.
+pub(crate) fn latest_move(event: &Event) -> Option<MovedDetails> {
+    event.moves.last().map(|moved| MovedDetails { from: moved.from, reason: moved.reason.clone() })
 }
 
 /// A category of seats.
@@ -115,7 +133,7 @@ pub(crate) async fn get_event(
         None => None,
     };
     let (version, statuses) = (map.version(), map.by_seat());
-    let (event, venue) = (&map.event, &map.venue);
+    let (event, venue) = (map.event(), &map.venue);
     let seats = venue.seat_map.seats().iter().zip(&statuses).map(|(seat, status)| SeatDetails {
         seat_id: seat.seat_id.to_string(),
         section: seat.section.to_string(),
@@ -134,6 +152,7 @@ pub(crate) async fn get_event(
             description: event.description.clone(),
             thumbnail: event.thumbnail.clone(),
             starts_at: event.starts_at,
+            moved: latest_move(&event),
             currency: event.currency,
             prices: event.prices.clone(),
             categories: venue

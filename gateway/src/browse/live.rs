@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,11 +37,17 @@ const MAX_DELTAS: usize = 512;
 const READ_AT_ONCE: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(250);
+/// How long an event is taken for what it was, in milliseconds: it may be moved.
+const FRESH_MS: i64 = 1_000;
+/// How long a request waits for the event to be read again; it goes on with what is known.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// One event's live map.
 pub(crate) struct LiveMap {
-    /// The event.
-    pub(crate) event: Arc<Event>,
+    event_id: EventId,
+    /// The event, and when it was read or is being read, in milliseconds.
+    event: ArcSwap<Event>,
+    read_at: AtomicI64,
     /// Its venue.
     pub(crate) venue: Arc<Venue>,
     now: RwLock<Statuses>,
@@ -73,6 +82,27 @@ struct Delta<'a> {
 impl LiveMap {
     fn statuses(&self) -> std::sync::RwLockReadGuard<'_, Statuses> {
         self.now.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The event, as it was a second ago.
+    pub(crate) fn event(&self) -> Arc<Event> {
+        self.event.load_full()
+    }
+
+    /// Reads the event again where it was not for a while: one request a second does.
+    async fn refresh(&self, app: &App) {
+        let (now, read_at) = (app.parts.clock.now().as_millis(), self.read_at.load(Ordering::Relaxed));
+        if (0..FRESH_MS).contains(&now.saturating_sub(read_at))
+            || self.read_at.compare_exchange(read_at, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        match tokio::time::timeout(LOOK, app.parts.catalog.event(&self.event_id)).await {
+            Ok(Ok(Some(event))) => self.event.store(event),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, event = %self.event_id, "an event can't be read again"),
+            Err(_) => tracing::debug!(event = %self.event_id, "an event is not read again in time"),
+        }
     }
 
     /// The map as it is.
@@ -148,7 +178,7 @@ impl LiveMap {
 
     async fn read_again(&self, app: &App) -> Result<(), Problem> {
         let _one_at_a_time = self.reading.lock().await;
-        let states = app.parts.ledger.seat_states(&self.event.event_id).await?;
+        let states = app.parts.ledger.seat_states(&self.event_id).await?;
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         if states.version < now.version {
             return Ok(());
@@ -189,13 +219,18 @@ impl LiveSeats {
     /// [not-found]; [unavailable].
     pub(crate) async fn get(&self, app: &App, event: &EventId) -> Result<Arc<LiveMap>, Problem> {
         if let Some(map) = self.maps.load().get(event.as_str()) {
-            return Ok(Arc::clone(map));
+            let map = Arc::clone(map);
+            map.refresh(app).await;
+            return Ok(map);
         }
+        let read_at = app.parts.clock.now();
         let found = app.parts.catalog.event(event).await?.ok_or_else(nothing_here)?;
         let venue = app.parts.catalog.venue(&found.venue_id).await?.ok_or_else(nothing_here)?;
         let now = Statuses { version: 0, by_seat: Vec::new(), left: 0, deltas: VecDeque::new() };
         let map = Arc::new(LiveMap {
-            event: found,
+            event_id: event.clone(),
+            event: ArcSwap::new(found),
+            read_at: AtomicI64::new(read_at.as_millis()),
             venue,
             now: RwLock::new(now),
             version: watch::Sender::new(0),
@@ -220,6 +255,13 @@ impl LiveSeats {
             self.maps.store(Arc::new(more));
         }
         map
+    }
+
+    /// Has the event read again when it is asked for next.
+    pub(crate) fn look_again(&self, event: &EventId) {
+        if let Some(map) = self.maps.load().get(event.as_str()) {
+            map.read_at.store(i64::MIN, Ordering::Relaxed);
+        }
     }
 
     /// Seats left of `event`; `None` where that can't be read.

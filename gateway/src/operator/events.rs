@@ -130,6 +130,7 @@ pub(crate) async fn create_event(
         currency: request.currency,
         prices: request.prices,
         refund_policy: request.refund_policy,
+        moves: Vec::new(),
     };
     let venue = app.parts.catalog.venue(&event.venue_id).await?;
     let venue = venue.ok_or_else(|| Problem::invalid_setting(format!("There is no venue {}.", event.venue_id)))?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{accepts_html, language, page};
 use crate::{
     app::App,
+    browse::details::latest_move,
     identity::cookies,
     line::{self, public},
     pages::Page,
@@ -58,15 +59,17 @@ pub(crate) async fn browse(State(app): State<Arc<App>>, headers: HeaderMap) -> A
 
 async fn described(app: &App, event: &EventId) -> Result<(Arc<Event>, Value), Problem> {
     let map = app.seats.get(app, event).await?;
+    let event = map.event();
     let context = json!({
-        "eventId": map.event.event_id,
-        "title": map.event.title,
-        "description": map.event.description,
-        "startsAt": map.event.starts_at,
-        "currency": map.event.currency,
+        "eventId": event.event_id,
+        "title": event.title,
+        "description": event.description,
+        "startsAt": event.starts_at,
+        "moved": latest_move(&event),
+        "currency": event.currency,
         "venue": { "name": map.venue.name, "address": map.venue.address },
     });
-    Ok((Arc::clone(&map.event), context))
+    Ok((event, context))
 }
 
 /// The place of whoever holds the event's cookie; null without one that is good.

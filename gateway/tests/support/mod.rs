@@ -285,6 +285,7 @@ impl World {
             currency: "EUR".parse().unwrap(),
             prices: [("stalls".to_owned(), 2_500)].into(),
             refund_policy: booking_core::refund::RefundPolicy::default(),
+            moves: Vec::new(),
         };
         self.catalog.put_event(&event).await.unwrap();
     }

@@ -95,7 +95,7 @@ async fn decide(
     if now >= event.starts_at {
         return Ok(Decided::Refused(Refusal::EventOver));
     }
-    let refunds = event.refunds(&venue.seat_map, &left, now);
+    let refunds = event.refunds(&venue.seat_map, &left, booking.created_at, now);
     let refund = refunds.iter().map(|(_, amount)| amount).sum();
     if told.is_some_and(|told| told != refund) {
         return Ok(Decided::Refused(Refusal::RefundChanged { refund }));

@@ -23,6 +23,7 @@ use booking_core::{
 use super::{
     Keeper,
     line::{Line, load_chain},
+    moving,
     trail::{self, Known},
 };
 use crate::{Error, outward};
@@ -66,6 +67,9 @@ impl Keeper {
                     ledger.call_off(event, &CalledOff { at: now, reason: reason.clone() }).await?;
                     Ok(Outcome::Done)
                 }
+            }
+            OperatorAct::Move { event, wanted } => {
+                moving::move_event(&self.parts, &command, (event, wanted), known, now).await?
             }
             OperatorAct::Configure { event, .. }
             | OperatorAct::Steer { event, .. }

@@ -195,7 +195,7 @@ impl Line {
         let seats = if let Some(seats) = self.seats {
             seats
         } else {
-            let hall = Halls::default().get(&*parts.catalog, &event).await?;
+            let hall = Halls::default().get(&*parts.catalog, &event, now).await?;
             let seats = hall.map_or(0, |hall| hall.venue.seat_map.len() as u64);
             self.seats = Some(seats).filter(|seats| *seats > 0);
             seats

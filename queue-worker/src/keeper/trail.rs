@@ -3,6 +3,7 @@
 
 use booking_core::{
     booking::AuditEntry,
+    catalog::Moved,
     digest::Digest,
     id::EventId,
     line::state::LineState,
@@ -51,13 +52,28 @@ pub(super) fn trail_of(act: &OperatorAct) -> EventId {
         OperatorAct::Configure { event, .. }
         | OperatorAct::Steer { event, .. }
         | OperatorAct::CallOff { event, .. }
+        | OperatorAct::Move { event, .. }
         | OperatorAct::Revoke { event, .. } => event.clone(),
     }
 }
 
 /// The row that says what `command` is about to change on `state`.
 pub(super) fn row(command: &OperatorCommand, state: Option<&LineState>, now: Timestamp) -> AuditEntry {
-    let (action, before, after) = change(&command.act, state);
+    entry(command, change(&command.act, state), now)
+}
+
+/// The row that says how `command` is about to move an event.
+pub(super) fn moving(command: &OperatorCommand, moved: &Moved, now: Timestamp) -> AuditEntry {
+    let (before, reason, until) = (json!({ "startsAt": moved.from }), &moved.reason, moved.give_back_until);
+    let after = json!({ "startsAt": moved.to, "reason": reason, "giveBackUntil": until });
+    entry(command, ("move", before, after), now)
+}
+
+fn entry(
+    command: &OperatorCommand,
+    (action, before, after): (&'static str, Value, Value),
+    now: Timestamp,
+) -> AuditEntry {
     AuditEntry {
         number: 0,
         command: command.id.clone(),
@@ -90,6 +106,7 @@ fn change(act: &OperatorAct, state: Option<&LineState>) -> (&'static str, Value,
             ("steer", settings(rate, cap, rests), after)
         }
         OperatorAct::CallOff { reason, .. } => ("callOff", Value::Null, json!({ "reason": reason })),
+        OperatorAct::Move { wanted, .. } => ("move", Value::Null, json!(wanted)),
         OperatorAct::Revoke { session, .. } => {
             let session = |revoked: bool| json!({ "session": session, "revoked": revoked });
             ("revoke", session(false), session(true))

@@ -145,7 +145,7 @@ impl Pool {
         now: Timestamp,
     ) -> PortResult<Vec<Chosen>> {
         let line = self.folds.now(&*self.parts.log, event).await?;
-        let hall = self.halls.get(&*self.parts.catalog, event).await?;
+        let hall = self.halls.get(&*self.parts.catalog, event, now).await?;
         let (Some(policy), Some(hall)) = (line.policy().cloned(), hall) else {
             for &of in which {
                 batch[of].refuse(Refusal::NotFound);

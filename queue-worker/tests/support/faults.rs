@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
     },
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     digest::Digest,
     holds::{Grant, SeatClaim, Settle, Want},
     id::{BookingId, EventId, SessionId, TransactionId, UserId, VenueId},
@@ -161,7 +161,9 @@ faulty! { LedgerReader of Ledger {
     fn bookings_of(user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking>;
     fn seat_states(event: &EventId) -> SeatStates;
     fn totals(event: &EventId, now: Timestamp) -> Totals;
+    fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn called_off(event: &EventId) -> Option<CalledOff>;
+    fn telling(event: &EventId) -> Option<Telling>;
     fn refunds_left(event: &EventId) -> u64;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn all_bookings(after: Option<&BookingId>, max: usize) -> Vec<Booking>;
@@ -176,9 +178,10 @@ faulty! { Ledger of Ledger {
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
-    fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn call_off(event: &EventId, called_off: &CalledOff) -> CalledOff;
     fn bookings_called_off(max: usize) -> Vec<Booking>;
+    fn record_move(event: &EventId, moved: &Moved) -> ();
+    fn tell_moved(max: usize, now: Timestamp) -> usize;
     fn record_payment(act: &PaymentAct) -> ();
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();
@@ -196,6 +199,7 @@ faulty! { CatalogReader of Catalog {
 faulty! { Catalog of Catalog {
     fn put_venue(venue: &Venue) -> Put;
     fn put_event(event: &Event) -> Put;
+    fn move_event(event: &EventId, moved: &Moved) -> Put;
 } }
 
 faulty! { Payments of Payments {

@@ -119,6 +119,7 @@ pub fn show() -> Event {
         currency: "EUR".parse().expect("a currency"),
         prices: BTreeMap::from([("stalls".to_owned(), 1_000)]),
         refund_policy: booking_core::refund::RefundPolicy::default(),
+        moves: Vec::new(),
     }
 }
 

@@ -248,7 +248,7 @@ settings! {
         max_headers: usize = "100",
         /// The body of a request, 1,024 to 1,048,576 bytes.
         max_body_bytes: usize = "65536",
-        /// The body of a request that adds a venue, 1,024 to 1,000,000 bytes.
+        /// The body of a request that adds a venue or names seats of one, 1,024 to 1,000,000 bytes.
         max_venue_bytes: usize = "1000000",
         /// Requests a minute and user, polls and pages together, 1 to 1,000,000,000.
         requests_per_minute: u32 = "100",

@@ -10,9 +10,9 @@ use backends::memory::{
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
     },
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId, VenueId},
     line::Place,
@@ -245,8 +245,16 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.seat_states(event)).await
     }
 
+    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
+        self.call("ledger", self.stores.ledger.live_claims(event, now)).await
+    }
+
     async fn called_off(&self, event: &EventId) -> PortResult<Option<CalledOff>> {
         self.call("ledger", self.stores.ledger.called_off(event)).await
+    }
+
+    async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
+        self.call("ledger", self.stores.ledger.telling(event)).await
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -314,8 +322,12 @@ impl Ledger for Ports {
         self.call("ledger", self.stores.ledger.bookings_called_off(max)).await
     }
 
-    async fn live_claims(&self, event: &EventId, now: Timestamp) -> PortResult<Vec<SeatClaim>> {
-        self.call("ledger", self.stores.ledger.live_claims(event, now)).await
+    async fn record_move(&self, event: &EventId, moved: &Moved) -> PortResult<()> {
+        self.call("ledger", self.stores.ledger.record_move(event, moved)).await
+    }
+
+    async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
+        self.call("ledger", self.stores.ledger.tell_moved(max, now)).await
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
@@ -372,6 +384,10 @@ impl Catalog for Ports {
 
     async fn put_event(&self, event: &Event) -> PortResult<Put> {
         self.call("catalog", self.stores.catalog.put_event(event)).await
+    }
+
+    async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
+        self.call("catalog", self.stores.catalog.move_event(event, moved)).await
     }
 }
 

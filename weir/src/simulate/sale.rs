@@ -108,6 +108,7 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         currency: "EUR".parse().expect("a currency"),
         prices,
         refund_policy: refund_policy.expect("one tier is a policy"),
+        moves: Vec::new(),
     };
     (venue, event)
 }

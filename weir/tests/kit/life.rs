@@ -73,6 +73,69 @@ pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str
     assert_eq!(trail["entries"][0]["after"]["resolved"], "sent to the bank account");
 }
 
+/// Buys, moves the event, tells the buyer, and gives everything back where the policy would give half.
+pub(crate) async fn move_and_give_back(client: &Client, admin: &str, viewer: &str) {
+    let event = open_sale(client, admin, &SaleOf { opens_in_ms: 3_000, ..SaleOf::default() }).await;
+    let (first, sold) = buy(client, &event, &json!({"bestAvailable": {"count": 2}}), "approve").await;
+    let (second, other) = buy(client, &event, &json!({"bestAvailable": {"count": 1}}), "approve").await;
+    let id = sold["bookingId"].as_str().unwrap();
+    let path = format!("/v1/operator/events/{event}/move");
+    let later = super::from_now(60 * 86_400_000);
+    for (starts_at, number) in [(&later, 1), (&later, 1), (&super::from_now(20 * 3_600_000), 2)] {
+        let wanted = json!({"startsAt": starts_at, "reason": "The hall is flooded."});
+        client.operate(viewer, Method::POST, &path, &wanted).await.refuses(403, "forbidden");
+        let moved = client.operate(admin, Method::POST, &path, &wanted).await.expect(200);
+        assert_eq!((&moved["number"], &moved["startsAt"]), (&json!(number), &json!(starts_at)), "{moved}");
+    }
+    let said = events(client, admin, &["move", &event, "--to", "2020-01-01T00:00:00Z", "--reason", "Why"]);
+    assert!(!said.0 && said.1.contains("startsAt must be in the future"), "{said:?}");
+    preview_another_hall(client, admin, &event).await;
+    let started = std::time::Instant::now();
+    loop {
+        let told = client.operate(viewer, Method::GET, &path, &json!(null)).await.expect(200);
+        let shown = first.booking(id).await.expect(200);
+        // Every gateway and worker goes by the new start within some seconds.
+        if told["told"] == 2 && shown["moved"]["to"] == told["startsAt"] {
+            assert_eq!((&told["left"], &shown["cancellation"]["percent"]), (&json!(0), &json!(100)), "{shown}");
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{told} {shown}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let details = client.get(&format!("/v1/events/{event}")).await.expect(200);
+    assert_eq!(details["eventDetails"]["moved"]["from"], json!(later));
+    let whole = cancel(&first, id, &json!({"refundAmount": 9_000})).await.expect(200);
+    assert_eq!((&whole["status"], &whole["refundAmount"]), (&json!("cancelled"), &json!(9_000)), "{whole}");
+    refund_status(&first, id, "refunded").await;
+    let stands = second.booking(other["bookingId"].as_str().unwrap()).await.expect(200);
+    assert_eq!((&stands["status"], &stands["tickets"]), (&json!("confirmed"), &other["tickets"]), "bookings stand");
+}
+
+/// Looks at a hall with a row less, in which one of the seats that are sold is named anew.
+async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
+    let smaller = client.operate(admin, Method::POST, "/v1/operator/venues", &super::venue(1, 10)).await.expect(201);
+    let smaller = smaller["venueId"].as_str().unwrap();
+    let folder = super::folder();
+    let file = folder.path().join("seats.json");
+    std::fs::write(&file, r#"{"A-1": "A-2", "Z-1": "A-1"}"#).unwrap();
+    let said = events(client, admin, &["hall", event, "--venue", smaller, "--seats", file.to_str().unwrap()]);
+    assert!(said.0 && said.1.contains("the old hall has no seat 'Z-1'."), "{said:?}");
+    assert!(said.1.contains("Not every sold seat stays valid."), "{said:?}");
+    let said = events(client, admin, &["hall", event, "--venue", "venue_none"]);
+    assert!(!said.0 && said.1.contains("There is no venue venue_none."), "{said:?}");
+    std::fs::write(&file, "no seats").unwrap();
+    let said = events(client, admin, &["hall", event, "--venue", smaller, "--seats", file.to_str().unwrap()]);
+    assert!(!said.0 && said.1.contains("can't be read"), "{said:?}");
+}
+
+/// `weir events` with these words: whether it went well, and what it said.
+fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
+    let mut command = std::process::Command::new(super::binary());
+    let command = command.arg("events").args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
 /// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.
 async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
     let mut visitor = Visitor::arrive(client, event).await.unwrap();

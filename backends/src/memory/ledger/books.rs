@@ -17,6 +17,8 @@ use booking_core::{
     time::Timestamp,
 };
 
+use super::moved::Teller;
+
 /// Seats that a transaction changed, and what they are after it.
 #[derive(Debug, Default)]
 pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
@@ -24,15 +26,15 @@ pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
 /// Everything the ledger knows.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    rows: HashMap<BookingId, Row>,
+    pub(super) rows: HashMap<BookingId, Row>,
     /// In the order made.
     of_user: HashMap<UserId, Vec<BookingId>>,
     of_session: HashMap<SessionId, Vec<BookingId>>,
-    halls: HashMap<EventId, Hall>,
+    pub(super) halls: HashMap<EventId, Hall>,
     /// Holds that are not settled, soonest deadline first.
     deadlines: BTreeSet<(Timestamp, BookingId)>,
     pub(super) outbox: VecDeque<OutboxRow>,
-    outbox_rows: u64,
+    pub(super) outbox_rows: u64,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) audited: HashSet<(EventId, String)>,
     pub(super) payments: HashMap<BookingId, Vec<PaymentAct>>,
@@ -40,16 +42,17 @@ pub(super) struct Books {
 }
 
 #[derive(Debug)]
-struct Row {
-    booking: Booking,
+pub(super) struct Row {
+    pub(super) booking: Booking,
     /// Of the claim that made it.
     max_seats: u32,
 }
 
 #[derive(Debug, Default)]
-struct Hall {
+pub(super) struct Hall {
     version: u64,
     called_off: Option<CalledOff>,
+    pub(super) telling: Option<Teller>,
     /// Who has each seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
     seats: BTreeMap<SeatIndex, BookingId>,
 }

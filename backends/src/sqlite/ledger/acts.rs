@@ -5,6 +5,7 @@ use booking_core::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
         PaymentAct, Release, Released,
     },
+    catalog::Moved,
     digest::Digest,
     id::EventId,
     ports::{PortError, ledger::Applied},
@@ -33,6 +34,8 @@ pub(super) enum Act {
     Published { number: u64, reply: Reply<()> },
     ChainEnd { event: EventId, candidate: Digest, reply: Reply<Digest> },
     CallOff { event: EventId, called_off: CalledOff, reply: Reply<CalledOff> },
+    Move { event: EventId, moved: Box<Moved>, reply: Reply<()> },
+    TellMoved { max: usize, now: Timestamp, reply: Reply<usize> },
 }
 
 /// What a claim, or anything else of a batch, takes while it waits, in bytes, about.
@@ -76,7 +79,9 @@ impl Act {
             | Self::Audit { .. }
             | Self::Published { .. }
             | Self::ChainEnd { .. }
-            | Self::CallOff { .. } => {}
+            | Self::CallOff { .. }
+            | Self::Move { .. }
+            | Self::TellMoved { .. } => {}
         }
     }
 
@@ -106,7 +111,7 @@ impl Act {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.cancel(ask, *now, touched))));
             }
             Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
-            Self::ChainEnd { .. } | Self::CallOff { .. } => {}
+            Self::ChainEnd { .. } | Self::CallOff { .. } | Self::Move { .. } | Self::TellMoved { .. } => {}
         }
     }
 }
@@ -140,9 +145,13 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.send(),
                 Act::Expire { reply, .. } => reply.send(),
                 Act::Cancel { reply, .. } => reply.send(),
-                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => reply.send(),
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. }
+                | Act::Move { reply, .. } => reply.send(),
                 Act::ChainEnd { reply, .. } => reply.send(),
                 Act::CallOff { reply, .. } => reply.send(),
+                Act::TellMoved { reply, .. } => reply.send(),
             }
         }
     }
@@ -155,11 +164,15 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.fail(why),
                 Act::Expire { reply, .. } => reply.fail(why),
                 Act::Cancel { reply, .. } => reply.fail(why),
-                Act::Payment { reply, .. } | Act::Audit { reply, .. } | Act::Published { reply, .. } => {
+                Act::Payment { reply, .. }
+                | Act::Audit { reply, .. }
+                | Act::Published { reply, .. }
+                | Act::Move { reply, .. } => {
                     reply.fail(why);
                 }
                 Act::ChainEnd { reply, .. } => reply.fail(why),
                 Act::CallOff { reply, .. } => reply.fail(why),
+                Act::TellMoved { reply, .. } => reply.fail(why),
             }
         }
     }

@@ -6,7 +6,7 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::acts::Act;
+use super::{acts::Act, moved};
 use crate::sqlite::error::{from_json, to_i64, to_json, unreadable};
 
 /// Records what a group of acts says about them.
@@ -24,6 +24,10 @@ pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) 
             reply.set(chain_end(connection, event.as_str(), candidate).await?);
         } else if let Act::CallOff { event, called_off, reply } = act {
             reply.set(call_off(connection, event.as_str(), called_off).await?);
+        } else if let Act::Move { event, moved, reply } = act {
+            reply.set(moved::record(connection, event.as_str(), moved).await?);
+        } else if let Act::TellMoved { max, now, reply } = act {
+            reply.set(moved::tell(connection, *max, *now).await?);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Catalog, Put};
 use crate::{
-    catalog::{Event, Venue},
+    catalog::{Event, Moved, Venue},
     id::VenueId,
     ports::contract::{at, event},
     seats::SeatMap,
@@ -20,6 +20,7 @@ macro_rules! catalog_contract {
             the_same_thing_twice_is_one
             an_id_keeps_its_first_content
             events_are_listed_soonest_first_and_paged
+            an_event_begins_when_it_was_moved_to
         }
     };
 }
@@ -57,6 +58,7 @@ fn show(number: u32, starts_at: Timestamp) -> Event {
         currency: "EUR".parse().expect("three capital letters"),
         prices: BTreeMap::from([("stalls".to_owned(), 4_500)]),
         refund_policy: crate::refund::RefundPolicy::default(),
+        moves: Vec::new(),
     }
 }
 
@@ -122,4 +124,54 @@ pub async fn events_are_listed_soonest_first_and_paged<C: Catalog>(open: impl As
         paged.push(next.clone());
     }
     assert_eq!(paged, listed);
+}
+
+fn moved(number: u32, from: Timestamp, to: Timestamp) -> Moved {
+    Moved {
+        command: format!("move {number}"),
+        number,
+        at: at(1),
+        from,
+        to,
+        reason: "The stage isn't \"ready\".".to_owned(),
+        give_back_until: at(4),
+    }
+}
+
+/// "Of an event only when it begins: by its moves, each done once."
+pub async fn an_event_begins_when_it_was_moved_to<C: Catalog>(open: impl AsyncFn() -> C) {
+    let catalog = open().await;
+    catalog.put_venue(&venue(1, "A")).await.expect("put");
+    for (number, starts) in [(1, 5), (2, 6), (3, 30)] {
+        catalog.put_event(&show(number, at(starts))).await.expect("put");
+    }
+    assert_eq!(catalog.event(&event(1)).await.expect("a look").expect("there").starts_at, at(5));
+    let first = moved(1, at(5), at(20));
+    for _ in 0..2 {
+        assert_eq!(catalog.move_event(&event(1), &first).await.expect("moved"), Put::Done);
+    }
+    let second = moved(2, at(20), at(10));
+    let stale = moved(1, at(5), at(40));
+    let stale = Moved { command: "of somebody who did not know".to_owned(), ..stale };
+    assert_eq!(catalog.move_event(&event(1), &stale).await.expect("an answer"), Put::Conflict);
+    assert_eq!(
+        catalog.move_event(&event(9), &first).await.expect("an answer"),
+        Put::Conflict,
+        "there is no such event"
+    );
+    assert_eq!(catalog.move_event(&event(1), &second).await.expect("moved"), Put::Done);
+    assert_eq!(catalog.move_event(&event(1), &first).await.expect("done long ago"), Put::Done);
+    let expected = Event { moves: vec![first, second], ..show(1, at(10)) };
+    assert_listed(&catalog, &expected).await;
+    drop(catalog);
+    assert_listed(&open().await, &expected).await;
+}
+
+/// `expected` is the event 1, which begins between the events 2 and 3.
+async fn assert_listed(catalog: &impl Catalog, expected: &Event) {
+    assert_eq!(*catalog.event(&event(1)).await.expect("a look").expect("there"), *expected);
+    let listed = catalog.events(at(0), None, 10).await.expect("a list");
+    let ids: Vec<_> = listed.iter().map(|event| event.event_id.clone()).collect();
+    assert_eq!(ids, [2, 1, 3].map(event), "listed by when it begins now");
+    assert_eq!(*listed[1], *expected);
 }

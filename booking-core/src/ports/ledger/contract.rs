@@ -1,12 +1,14 @@
 //! The ledger's suite: see [`crate::ports::contract`].
 
 mod claiming;
+mod moving;
 mod records;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use claiming::*;
+pub use moving::*;
 pub use records::*;
 pub use settling::*;
 
@@ -66,6 +68,8 @@ macro_rules! ledger_contract {
             an_event_that_is_called_off_sells_nothing_more
             bookings_of_what_was_called_off_are_listed_until_they_are_cancelled
             all_bookings_are_listed_and_who_has_which_seat
+            bookings_are_told_of_each_move_once
+            a_hold_that_is_confirmed_after_a_move_is_told
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
         }
