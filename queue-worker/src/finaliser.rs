@@ -41,6 +41,7 @@ use crate::{
 
 mod cancel;
 mod confirm;
+mod door;
 mod finish;
 mod money;
 mod see_to;
@@ -73,6 +74,9 @@ pub struct Finaliser {
     judged: Vec<Judged>,
     /// Whether a batch is being confirmed: an event's bookings are, one batch after the other.
     is_confirming: bool,
+    /// What was scanned at doors and is checked in next, one batch after the other.
+    scans: door::Scans,
+    is_checking_in: bool,
     settled_at: Option<Timestamp>,
     retries: settle::Retries,
     /// What the hold table is still to be told.
@@ -88,6 +92,7 @@ enum Work {
     Confirmed(Vec<Judged>, Vec<SeatChanges>),
     Finished(PortResult<Vec<Finished>>),
     Cancelled(PortResult<Option<Untold>>, Finished),
+    CheckedIn(PortResult<Vec<Finished>>),
 }
 
 /// A confirmation and what is to be done about it.
@@ -98,10 +103,11 @@ struct Judged {
     verdict: Verdict,
 }
 
-/// A confirmation that was answered.
+/// A command that was answered.
 struct Finished {
     offset: u64,
-    booking: BookingId,
+    /// Of which booking it was the only one being worked on.
+    booking: Option<BookingId>,
 }
 
 impl Finaliser {
@@ -120,6 +126,8 @@ impl Finaliser {
             working: FuturesUnordered::new(),
             judged: Vec::new(),
             is_confirming: false,
+            scans: door::Scans::default(),
+            is_checking_in: false,
             settled_at: None,
             retries: settle::Retries::default(),
             untold: VecDeque::new(),
@@ -141,6 +149,8 @@ impl Finaliser {
             self.working = FuturesUnordered::new();
             self.judged.clear();
             self.is_confirming = false;
+            self.scans.clear();
+            self.is_checking_in = false;
         }
         stepped
     }
@@ -167,14 +177,9 @@ impl Finaliser {
             for work in done.drain(..) {
                 finished += self.go_on(work, now)?;
             }
-            if self.is_confirming || self.judged.is_empty() {
+            if !(self.confirm_next(now) | self.check_in_next()) {
                 break;
             }
-            self.is_confirming = true;
-            let (ledger, gauges) = (Arc::clone(&self.parts.ledger), Arc::clone(&self.gauges));
-            let judged = std::mem::take(&mut self.judged);
-            let confirm = async move { confirm::confirm(&*ledger, &gauges, judged, now).await };
-            self.working.push(confirm.map(|(judged, changes)| Work::Confirmed(judged, changes)).boxed());
         }
         let done_to = self.unfinished.first().copied().or(self.next);
         if let Some(done_to) = done_to {
@@ -182,6 +187,34 @@ impl Finaliser {
             self.gauges.confirms_in_flight.set(self.unfinished.len() as u64);
         }
         Ok(finished)
+    }
+
+    /// Begins to confirm what is ready, unless a batch is being confirmed. Answers whether it began.
+    fn confirm_next(&mut self, now: Timestamp) -> bool {
+        if self.is_confirming || self.judged.is_empty() {
+            return false;
+        }
+        self.is_confirming = true;
+        let (ledger, gauges) = (Arc::clone(&self.parts.ledger), Arc::clone(&self.gauges));
+        let judged = std::mem::take(&mut self.judged);
+        let confirm = async move { confirm::confirm(&*ledger, &gauges, judged, now).await };
+        self.working.push(confirm.map(|(judged, changes)| Work::Confirmed(judged, changes)).boxed());
+        true
+    }
+
+    /// The same of what was scanned.
+    fn check_in_next(&mut self) -> bool {
+        if self.is_checking_in {
+            return false;
+        }
+        let scans = self.scans.take();
+        self.is_checking_in = !scans.is_empty();
+        if self.is_checking_in {
+            let (parts, gauges) = (self.parts.clone(), Arc::clone(&self.gauges));
+            let check_in = async move { door::check_in(&parts, &gauges, scans).await };
+            self.working.push(check_in.map(Work::CheckedIn).boxed());
+        }
+        self.is_checking_in
     }
 
     /// What follows a piece of work. Answers how many confirmations are finished with it.
@@ -199,6 +232,10 @@ impl Finaliser {
                 Ok(0)
             }
             Work::Finished(finished) => Ok(self.finished(finished?)),
+            Work::CheckedIn(finished) => {
+                self.is_checking_in = false;
+                Ok(self.finished(finished?))
+            }
             Work::Cancelled(untold, finished) => {
                 self.untold.extend(untold?);
                 if self.untold.len() > MAX_UNTOLD {
@@ -213,7 +250,9 @@ impl Finaliser {
     fn finished(&mut self, finished: Vec<Finished>) -> usize {
         for Finished { offset, booking } in &finished {
             self.unfinished.remove(offset);
-            self.busy.remove(booking);
+            if let Some(booking) = booking {
+                self.busy.remove(booking);
+            }
         }
         finished.len()
     }
@@ -271,6 +310,12 @@ impl Finaliser {
             self.gauges.discarded_total.add(1);
             return true;
         }
+        if matches!(command.act, BookingAct::CheckIn { .. }) {
+            // The ledger says who is first, whatever else is done with the booking meanwhile.
+            self.unfinished.insert(entry.offset);
+            self.scans.push(entry.offset, command);
+            return true;
+        }
         if !self.busy.insert(command.booking.clone()) {
             return false;
         }
@@ -316,7 +361,7 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
         }
         BookingAct::Cancel { seats, refund } => {
             let untold = cancel::cancel(parts, gauges, &command, seats, *refund, now).await;
-            return Work::Cancelled(untold, Finished { offset, booking: command.booking });
+            return Work::Cancelled(untold, Finished { offset, booking: Some(command.booking) });
         }
         BookingAct::SeeTo { transaction, refund, resolved, actor, command: id } => {
             let decision = Decision {
@@ -328,7 +373,10 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
             };
             see_to::see_to(parts, &command, &decision, now).await
         }
-        BookingAct::Hold { .. } | BookingAct::Release => Ok(()),
+        BookingAct::RevokeTicket { seat, why, actor, command: id } => {
+            door::revoke(parts, &command, *seat, why.as_ref(), (actor, id), now).await
+        }
+        BookingAct::Hold { .. } | BookingAct::Release | BookingAct::CheckIn { .. } => Ok(()),
     };
-    Work::Finished(done.map(|()| vec![Finished { offset, booking: command.booking }]))
+    Work::Finished(done.map(|()| vec![Finished { offset, booking: Some(command.booking) }]))
 }

@@ -92,6 +92,10 @@ gauges! {
     unsettled_total,
     /// Bookings of which seats were cancelled.
     cancelled_total,
+    /// Tickets scanned at doors.
+    scans_total,
+    /// Batches that scans were checked in with.
+    scan_batches_total,
     /// Refunds made.
     refunded_total,
     /// Payments and refunds that got stuck: `weir payments stuck` shows those that still are.

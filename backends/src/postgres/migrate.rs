@@ -15,12 +15,13 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 6] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
     ("payments", include_str!("../../migrations/postgres/0004_payments.sql")),
     ("cancellation", include_str!("../../migrations/postgres/0005_cancellation.sql")),
+    ("doors", include_str!("../../migrations/postgres/0008_doors.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket, Totals,
     },
     catalog::{Event, Venue},
     digest::Digest,
@@ -163,6 +163,8 @@ faulty! { LedgerReader of Ledger {
     fn totals(event: &EventId, now: Timestamp) -> Totals;
     fn called_off(event: &EventId) -> Option<CalledOff>;
     fn refunds_left(event: &EventId) -> u64;
+    fn door_bookings(event: &EventId, since: u64, max: usize) -> Vec<DoorBooking>;
+    fn door_counts(event: &EventId) -> DoorCounts;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn payment_acts(booking: &BookingId) -> Vec<PaymentAct>;
     fn stuck_payments(max: usize) -> Vec<PaymentAct>;
@@ -174,6 +176,8 @@ faulty! { Ledger of Ledger {
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
+    fn check_in(event: &EventId, batch: &[CheckIn]) -> Vec<CheckedIn>;
+    fn revoke_tickets(event: &EventId, batch: &[RevokeTicket]) -> Vec<Revocation>;
     fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn call_off(event: &EventId, called_off: &CalledOff) -> CalledOff;
     fn bookings_called_off(max: usize) -> Vec<Booking>;

@@ -17,6 +17,8 @@ pub(super) struct Needs {
     pub(super) bookings: BTreeSet<BookingId>,
     /// Whether the bookings are to be confirmed: if late, their session's and user's other bookings count, too.
     pub(super) confirms: bool,
+    /// Whether what the door knows of the bookings' tickets counts.
+    pub(super) tickets: bool,
     /// Sessions whose seats count.
     pub(super) sessions: BTreeSet<SessionId>,
     /// Users whose seats in an event count.
@@ -39,6 +41,10 @@ impl Needs {
 
     pub(super) fn of_confirmations(batch: &[ConfirmSeats]) -> Self {
         Self { confirms: true, ..Self::of_bookings(batch.iter().map(|ask| &ask.booking)) }
+    }
+
+    pub(super) fn of_tickets<'a>(bookings: impl IntoIterator<Item = &'a BookingId>) -> Self {
+        Self { tickets: true, ..Self::of_bookings(bookings) }
     }
 
     pub(super) fn of_bookings<'a>(bookings: impl IntoIterator<Item = &'a BookingId>) -> Self {

@@ -1,12 +1,14 @@
 //! The ledger's suite: see [`crate::ports::contract`].
 
 mod claiming;
+mod door;
 mod records;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use claiming::*;
+pub use door::*;
 pub use records::*;
 pub use settling::*;
 
@@ -67,6 +69,13 @@ macro_rules! ledger_contract {
             bookings_of_what_was_called_off_are_listed_until_they_are_cancelled
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
+            a_ticket_lets_in_once
+            gates_at_once_let_in_one
+            a_seat_is_inside_or_cancelled_and_never_both
+            a_ticket_that_was_revoked_lets_nobody_in_until_it_is_good_again
+            who_was_let_in_gets_the_money_back_when_the_event_is_called_off
+            a_door_learns_of_every_change
+            a_check_in_that_was_answered_survives_a_restart
         }
     };
 }
