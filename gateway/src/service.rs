@@ -24,6 +24,7 @@ use crate::{
     accept::{Activity, Busy, MakeService},
     app::App,
     booking::notice,
+    door,
     identity::{self, cookies},
     line,
     problem::{Problem, nothing_here},
@@ -267,7 +268,13 @@ impl ConnectionService {
             return Ok(Request::from_parts(head, axum::body::Body::empty()));
         }
         let is_venue = head.uri.path() == "/v1/operator/venues";
-        let most = if is_venue { settings.max_venue_bytes } else { settings.max_body_bytes };
+        let most = if is_venue {
+            settings.max_venue_bytes
+        } else if door::scan::is_batch(head.uri.path()) {
+            door::scan::MAX_BATCH_BYTES
+        } else {
+            settings.max_body_bytes
+        };
         let too_large = || Problem::body_too_large(format!("A body has at most {most} bytes here."));
         if body.size_hint().lower() > most as u64 {
             return Err(too_large());

@@ -5,7 +5,7 @@
 mod support;
 
 use booking_core::{
-    booking::BookingState,
+    booking::{BookingState, CheckIn, GateEntry},
     id::{BookingId, TransactionId},
     line::Place,
     message::{BookingAct, Outcome, Refusal},
@@ -13,6 +13,7 @@ use booking_core::{
         ledger::{Ledger as _, LedgerReader as _},
         payments::SandboxOutcome,
     },
+    seats::SeatIndex,
 };
 use support::{
     OPENS, World, booking,
@@ -82,7 +83,29 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
         asked.push((1, act, question));
     }
     ask_until_answered(&world, &mut crew, asked).await;
+    // At the door: the same scan at one gate, then another gate; and a ticket that is revoked.
+    let scan = |gate: &str, at| {
+        let entry = GateEntry { gate: gate.to_owned(), scan: "s1".to_owned(), at };
+        BookingAct::CheckIn { scans: vec![CheckIn { booking: booking(5, "a"), seat: SeatIndex(4), entry }] }
+    };
+    let mut asked = Vec::new();
+    for gate in ["North", "South", "North"] {
+        let act = scan(gate, world.now());
+        let question = world.send(5, &booking(5, "a"), act.clone()).await;
+        asked.push((5, act, question));
+    }
+    let revoke = BookingAct::RevokeTicket {
+        seat: SeatIndex(5),
+        why: Some("stolen".to_owned()),
+        actor: "ada".to_owned(),
+        command: "r1".to_owned(),
+    };
+    let question = world.send(5, &booking(5, "a"), revoke.clone()).await;
+    asked.push((5, revoke, question));
+    ask_until_answered(&world, &mut crew, asked).await;
     crew.turn_until(&world, 100_000, 10_000).await;
+    let counts = world.ledger.door_counts(&world.event).await.expect("counts");
+    assert_eq!((counts.by_gate, counts.revoked), (vec![("North".to_owned(), 1)], 1), "invariant 11");
 
     let case = format!("{part:?}, restarts {}", crew.restarts);
     let line = world.line().await;
@@ -98,7 +121,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     assert_eq!(line.served(), 6, "{case}: everybody is called");
     let trail = world.ledger.audit_trail(&world.event, None, 10).await.expect("the trail");
     let done: Vec<_> = trail.iter().map(|entry| entry.command.as_str()).collect();
-    assert_eq!(done, ["c2", "c1"], "{case}: each once");
+    assert_eq!(done, ["r1", "c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
     assert_eq!((first.state, first.refund), (BookingState::Cancelled, Some(1_000)), "{case}");
     let bookings: Vec<BookingId> = (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();

@@ -6,7 +6,6 @@ import { createCancel } from "./cancel.js";
 import { seatName } from "./seats.js";
 
 const cancel = createCancel({ onChanged: drawTickets });
-$("tickets-print").addEventListener("click", () => window.print());
 
 /** Shows them. */
 export function drawTickets(booking) {
@@ -17,6 +16,8 @@ export function drawTickets(booking) {
   show($("tickets-lead"), !isCancelled);
   show($("tickets-body"), !isCancelled);
   cancel.draw(booking);
+  $("tickets-print").href = `/e/${page.event.eventId}/tickets/${booking.bookingId}`;
+  $("tickets-calendar").href = `/v1/bookings/${booking.bookingId}/calendar.ics`;
   setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
   setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));
   $("tickets-list").replaceChildren(
