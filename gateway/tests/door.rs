@@ -8,7 +8,7 @@ mod support;
 #[path = "support/workers.rs"]
 mod workers;
 
-use buying::{admitted, confirm, pay, reserve, sale};
+use buying::{admitted, booking, confirm, pay, reserve, sale};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{ADMIN_KEY, DOOR_KEY, Guest, OPERATOR_KEY, VIEWER_KEY, World, read, slug, text};
@@ -202,4 +202,36 @@ async fn many_gates_share_a_batch() {
     let answers = futures_util::future::join_all(scans).await;
     assert_eq!(answers.iter().filter(|answer| answer["result"] == "in").count(), 1, "invariant 11");
     assert_eq!(answers.iter().filter(|answer| answer["result"] == "again").count(), 49);
+}
+
+#[tokio::test]
+async fn a_booking_is_printed_and_put_into_a_calendar_by_its_owner() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let (buyer, sold) = buy(&world, &event, &["A-1", "A-2"]).await;
+    let id = text(&sold["bookingId"]);
+    let load = async |who: &Guest| {
+        let path = format!("/v1/bookings/{id}/calendar.ics");
+        let answer = world.get(&path).bearer_auth(&who.token).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers()["content-type"].clone(), answer.text().await.unwrap())
+    };
+    let (status, kind, entry) = load(&buyer).await;
+    assert_eq!((status, kind.to_str().unwrap()), (200, "text/calendar; charset=utf-8"));
+    assert!(entry.starts_with("BEGIN:VCALENDAR\r\n") && entry.contains("SUMMARY:A loud evening\r\n"), "{entry}");
+    assert!(entry.contains("STATUS:CONFIRMED\r\n") && entry.contains("SEQUENCE:0\r\n"), "{entry}");
+    assert_eq!(load(&world.guest().await).await.0, 404, "somebody else's");
+    let cancelled = world.post(&format!("/v1/bookings/{id}/cancel")).bearer_auth(&buyer.token).send().await.unwrap();
+    assert_eq!(cancelled.status(), 200);
+    assert_eq!(booking(&world, &buyer, &id).await.1["status"], "cancelled");
+    assert!(load(&buyer).await.2.contains("SEQUENCE:1\r\nSTATUS:CANCELLED\r\n"));
+
+    let sheets = world.get(&format!("/e/{event}/tickets/{id}")).send().await.unwrap();
+    assert_eq!(sheets.status(), 200);
+    assert!(
+        !sheets.text().await.unwrap().contains(&text(&sold["tickets"][0]["token"])),
+        "only its owner's script has it"
+    );
+    let door = world.get(&format!("/e/{event}/door")).send().await.unwrap();
+    assert_eq!(door.status(), 200);
+    assert!(door.headers()["permissions-policy"].to_str().unwrap().starts_with("camera=(self)"));
 }

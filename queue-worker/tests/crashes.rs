@@ -83,25 +83,35 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
         asked.push((1, act, question));
     }
     ask_until_answered(&world, &mut crew, asked).await;
-    // At the door: the same scan at one gate, then another gate; and a ticket that is revoked.
+    // Somebody buys what was cancelled, and comes to the door: the same scan at one gate, then another gate. The other
+    // ticket is revoked.
+    world.pay(6, 2_000, SandboxOutcome::Approve).await;
+    let wanted = seats(&["1-1", "1-2"]);
+    let fingerprint = booking_core::digest::Digest::of(&[format!("{wanted:?}").as_bytes()]);
+    let hold = BookingAct::Hold { session: support::session(6), max_seats: 4, wanted, fingerprint };
+    let confirm = BookingAct::Confirm { transaction: transaction(6), amount: 2_000 };
+    for act in [hold, confirm] {
+        let question = world.send(6, &booking(6, "a"), act.clone()).await;
+        ask_until_answered(&world, &mut crew, vec![(6, act, question)]).await;
+    }
     let scan = |gate: &str, at| {
         let entry = GateEntry { gate: gate.to_owned(), scan: "s1".to_owned(), at };
-        BookingAct::CheckIn { scans: vec![CheckIn { booking: booking(5, "a"), seat: SeatIndex(4), entry }] }
+        BookingAct::CheckIn { scans: vec![CheckIn { booking: booking(6, "a"), seat: SeatIndex(0), entry }] }
     };
     let mut asked = Vec::new();
     for gate in ["North", "South", "North"] {
         let act = scan(gate, world.now());
-        let question = world.send(5, &booking(5, "a"), act.clone()).await;
-        asked.push((5, act, question));
+        let question = world.send(6, &booking(6, "a"), act.clone()).await;
+        asked.push((6, act, question));
     }
     let revoke = BookingAct::RevokeTicket {
-        seat: SeatIndex(5),
+        seat: SeatIndex(1),
         why: Some("stolen".to_owned()),
         actor: "ada".to_owned(),
         command: "r1".to_owned(),
     };
-    let question = world.send(5, &booking(5, "a"), revoke.clone()).await;
-    asked.push((5, revoke, question));
+    let question = world.send(6, &booking(6, "a"), revoke.clone()).await;
+    asked.push((6, revoke, question));
     ask_until_answered(&world, &mut crew, asked).await;
     crew.turn_until(&world, 100_000, 10_000).await;
     let counts = world.ledger.door_counts(&world.event).await.expect("counts");
@@ -124,8 +134,8 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     assert_eq!(done, ["r1", "c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
     assert_eq!((first.state, first.refund), (BookingState::Cancelled, Some(1_000)), "{case}");
-    let bookings: Vec<BookingId> = (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
-    let payments: Vec<TransactionId> = (1..=5).map(transaction).collect();
+    let bookings: Vec<BookingId> = (0..7).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
+    let payments: Vec<TransactionId> = (1..=6).map(transaction).collect();
     invariants::seats_have_one_owner(&world).await;
     invariants::what_was_answered_is_so(&world).await;
     invariants::everybody_is_drawn_once(&world, &line, &places).await;

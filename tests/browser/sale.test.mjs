@@ -57,6 +57,19 @@ test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them
   await page.waitForFunction(`(${codes})().length === 2`);
   assert.deepEqual(await barriers(page), []);
 
+  // The same on paper, one a sheet.
+  const sheets = await page.context().newPage();
+  await sheets.goto(new URL(await page.locator("#tickets-print").getAttribute("href"), weir.base).href);
+  await sheets.getByText("row C, seat 5").waitFor();
+  assert.equal(await sheets.locator(".sheet").count(), 2);
+  assert.deepEqual(await barriers(sheets), []);
+  await sheets.emulateMedia({ media: "print" });
+  assert.equal(await sheets.locator("#sheets-print").isVisible(), false);
+  await sheets.goto(`${weir.base}/e/${event}/door`);
+  await sheets.locator("#door-key").waitFor();
+  assert.deepEqual(await barriers(sheets), []);
+  await sheets.close();
+
   // One ticket goes back, with the money shown before and after; then the other.
   await page.getByText("Cancel tickets").click();
   assert.equal(await page.locator("#cancel-confirm").isDisabled(), true);
