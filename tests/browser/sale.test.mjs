@@ -53,8 +53,9 @@ test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them
   await page.locator("#checkout-pay").click();
   await page.locator("#tickets-title").waitFor({ timeout: 30_000 });
   assert.equal(await page.locator("#tickets-list > li").count(), 2);
-  const codes = () => [...document.querySelectorAll("#tickets-list img")].filter((code) => code.naturalWidth > 0);
-  await page.waitForFunction(`(${codes})().length === 2`);
+  // Each resolves once its picture is there, and fails where there is none.
+  const codes = () => Promise.all([...document.querySelectorAll("#tickets-list img")].map((code) => code.decode()));
+  assert.equal((await page.evaluate(codes)).length, 2);
   assert.deepEqual(await barriers(page), []);
 
   // The same on paper, one a sheet.

@@ -111,7 +111,7 @@ pub async fn a_seat_is_inside_or_cancelled_and_never_both<L: Ledger>(open: impl 
     let race = async |number: u32| {
         let enter = show(&ledger, scan(number, number, entry("North", "a", 10)));
         let leave = cancel_now(&ledger, give_up(number, &[number], 100), at(10));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             join(enter, leave).await
         } else {
             let (leave, enter) = join(leave, enter).await;
