@@ -18,7 +18,7 @@ use crate::{Gauges, Parts, outward};
 /// The most scans of one verb, unless a single command has more.
 const MAX_SCANS: usize = 2_000;
 
-/// Scans that wait for those before them to be written.
+/// Scans that wait for those before them to be written: of no more commands than are worked on at once.
 #[derive(Default)]
 pub(super) struct Scans(Vec<(u64, BookingCommand)>);
 

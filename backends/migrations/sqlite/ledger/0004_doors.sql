@@ -44,7 +44,7 @@ BEGIN
 END;
 
 CREATE TRIGGER seats_inside_stay BEFORE UPDATE OF state, seats ON bookings
-WHEN OLD.state = 'confirmed' AND (NEW.state <> 'confirmed' OR NEW.seats <> OLD.seats)
+WHEN OLD.state = 'confirmed' AND (NEW.state = 'cancelled' OR NEW.seats <> OLD.seats)
     AND EXISTS (
         SELECT 1 FROM ticket_marks m
         WHERE m.booking_id = OLD.booking_id AND m.entered_at IS NOT NULL
