@@ -10,10 +10,15 @@ use crate::{
     time::Timestamp,
 };
 
+mod door;
 mod judge;
 mod life;
 mod telling;
 
+pub use door::{
+    CheckIn, CheckedIn, DoorBooking, DoorCounts, GateEntry, Revocation, RevokeTicket, TicketMark,
+    cancels_a_seat_inside, judge_check_in, judge_revocation,
+};
 pub use judge::{
     SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, payment_act,
     settles_earlier,
@@ -201,6 +206,8 @@ pub enum Cancelled {
     Cancelled(Booking),
     /// It never was confirmed.
     NotConfirmed(Booking),
+    /// Somebody was let in with one of the seats; nothing was cancelled.
+    Used(Booking),
     /// There is no such booking of this user.
     Unknown,
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    booking::Booking,
+    booking::{Booking, CheckIn, CheckedIn},
     catalog::{Event, Move, Venue},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     sale::SalePolicy,
-    seats::SeatId,
+    seats::{SeatId, SeatIndex},
     time::Timestamp,
 };
 
@@ -99,6 +99,25 @@ pub enum BookingAct {
         /// How it was resolved outside; `None`: ask the provider once more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resolved: Option<String>,
+        /// The operator key's name.
+        actor: String,
+        /// The command's id, for the audit trail.
+        command: String,
+    },
+    /// Let in who shows these tickets of the command's event; whose they are does not matter.
+    #[serde(rename_all = "camelCase")]
+    CheckIn {
+        /// What was scanned, in order; of bookings that need not be the command's.
+        scans: Vec<CheckIn>,
+    },
+    /// Revoke the booking's ticket for a seat, or make it good again.
+    #[serde(rename_all = "camelCase")]
+    RevokeTicket {
+        /// Which seat.
+        seat: SeatIndex,
+        /// Why; `None`: it is good again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
         /// The operator key's name.
         actor: String,
         /// The command's id, for the audit trail.
@@ -225,6 +244,8 @@ pub enum Outcome {
         /// The sale's version.
         version: u64,
     },
+    /// What became of each scan, in order.
+    CheckedIn(Vec<CheckedIn>),
     /// Done.
     Done,
     /// Not done, and why.
@@ -308,6 +329,9 @@ pub enum Refusal {
     /// The booking is not in a state that allows it.
     #[error("the booking is not confirmed")]
     NotConfirmed,
+    /// Somebody was let in with one of the tickets.
+    #[error("somebody was let in with a ticket of these seats; nothing was cancelled")]
+    TicketUsed,
     /// The client was told another amount.
     #[error("{refund} in minor units would be given back now; nothing was cancelled")]
     RefundChanged {

@@ -1,5 +1,6 @@
 //! Bookings: each call becomes a command to the workers, and its answer comes back through the log.
 
+pub(crate) mod calendar;
 pub(crate) mod cancel;
 mod code;
 pub(crate) mod confirm;

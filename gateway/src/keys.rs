@@ -149,7 +149,9 @@ impl fmt::Debug for SigningKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
-    /// Sees everything.
+    /// Scans tickets and downloads the list of them, and nothing else.
+    Door,
+    /// Sees everything, and scans nothing.
     Viewer,
     /// Steers sales and ends admissions.
     Operator,

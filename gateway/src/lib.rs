@@ -13,6 +13,7 @@ mod app;
 mod booking;
 mod browse;
 mod commands;
+mod door;
 mod gateway;
 mod identity;
 mod keys;

@@ -16,6 +16,7 @@ pub(crate) mod moving;
 pub(crate) mod payments;
 pub(crate) mod sale;
 pub(crate) mod stats;
+pub(crate) mod tickets;
 pub(crate) mod venues;
 
 /// Who is operating.
@@ -34,13 +35,28 @@ impl Operator {
         if self.role >= role {
             return Ok(());
         }
-        let name = |role| match role {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-        };
-        let detail = format!("This needs a key of the role {}; this one is a {}.", name(role), name(self.role));
+        let detail = format!("This needs a key of the role {}; this one's is {}.", name(role), name(self.role));
         Err(Problem::forbidden(detail))
+    }
+
+    /// Goes on only if the key may stand at a door.
+    ///
+    /// # Errors
+    /// [forbidden].
+    pub(crate) fn require_door(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Door | Role::Operator | Role::Admin => Ok(()),
+            Role::Viewer => Err(Problem::forbidden("This needs a key of the role door, operator or admin.")),
+        }
+    }
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Door => "door",
+        Role::Viewer => "viewer",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
     }
 }
 

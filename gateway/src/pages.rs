@@ -73,6 +73,10 @@ pub enum Page {
     Event,
     /// The check of the draw: `{ event, place }`; `place` may be null.
     Draw,
+    /// The tickets of a booking, one a sheet: `{ event, bookingId }`.
+    Sheets,
+    /// Where tickets are scanned: `{ event }`.
+    Door,
     /// The operator's console: `{}`.
     Operator,
     /// A refusal, for people: `{ status, title, detail }`.
@@ -80,13 +84,16 @@ pub enum Page {
 }
 
 impl Page {
-    const ALL: [Page; 5] = [Page::Browse, Page::Event, Page::Draw, Page::Operator, Page::Problem];
+    const ALL: [Page; 7] =
+        [Page::Browse, Page::Event, Page::Draw, Page::Sheets, Page::Door, Page::Operator, Page::Problem];
 
     const fn template(self) -> &'static str {
         match self {
             Page::Browse => "browse.html",
             Page::Event => "event.html",
             Page::Draw => "draw.html",
+            Page::Sheets => "sheets.html",
+            Page::Door => "door.html",
             Page::Operator => "operator.html",
             Page::Problem => "problem.html",
         }

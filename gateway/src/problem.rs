@@ -84,6 +84,7 @@ problems! {
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
     not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";
+    ticket_used: CONFLICT, "ticket-used", "Somebody was let in with a ticket of these seats";
     refund_changed: CONFLICT, "refund-changed", "Another amount would be given back";
     not_stuck: CONFLICT, "not-stuck", "Nothing is stuck there";
     still_stuck: CONFLICT, "still-stuck", "The payment is still stuck";

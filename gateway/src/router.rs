@@ -16,7 +16,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, booking, browse, identity::guest, keys::SigningKeys, line, operator, sandbox, site};
+use crate::{app::App, booking, browse, door, identity::guest, keys::SigningKeys, line, operator, sandbox, site};
 
 /// The API's title page.
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ use crate::{app::App, booking, browse, identity::guest, keys::SigningKeys, line,
         (name = "Browse", description = "What is on"),
         (name = "Line", description = "Waiting, and the proof that it is fair"),
         (name = "Booking", description = "Seats"),
+        (name = "Door", description = "Letting in"),
         (name = "Sandbox", description = "For trying out"),
         (name = "Operator", description = "Setting up and steering"),
         (name = "Site", description = "Keys and this description"),
@@ -81,6 +82,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::ticket::get_svg))
         .routes(routes!(booking::ticket::get_png))
         .routes(routes!(booking::cancel::cancel))
+        .routes(routes!(booking::calendar::get_calendar))
         .routes(routes!(booking::list::list_bookings))
         .routes(routes!(booking::notice::take_notice))
         .routes(routes!(sandbox::create_payment))
@@ -94,6 +96,11 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operator::moving::move_event, operator::moving::get_move))
         .routes(routes!(operator::payments::list_stuck))
         .routes(routes!(operator::payments::see_to))
+        .routes(routes!(operator::tickets::revoke_ticket, operator::tickets::restore_ticket))
+        .routes(routes!(door::scan::scan))
+        .routes(routes!(door::scan::scan_batch))
+        .routes(routes!(door::list::list_tickets))
+        .routes(routes!(door::list::get_counts))
         .routes(routes!(get_jwks))
 }
 
@@ -134,6 +141,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/e/session", post(site::acts::session))
         .route("/e/{event}", get(site::event))
         .route("/e/{event}/draw", get(site::draw))
+        .route("/e/{event}/door", get(site::door))
+        .route("/e/{event}/tickets/{booking}", get(site::sheets))
         .route("/e/{event}/join", post(site::acts::join_page))
         .route("/e/{event}/claim", post(site::acts::claim_page))
         .route("/e/{event}/leave", post(site::acts::leave_page))

@@ -24,6 +24,7 @@ use crate::{
     accept::{Activity, Busy, MakeService},
     app::App,
     booking::notice,
+    door,
     identity::{self, cookies},
     line,
     problem::{Problem, nothing_here},
@@ -266,7 +267,13 @@ impl ConnectionService {
         if body.is_end_stream() {
             return Ok(Request::from_parts(head, axum::body::Body::empty()));
         }
-        let most = if names_many_seats(head.uri.path()) { settings.max_venue_bytes } else { settings.max_body_bytes };
+        let most = if names_many_seats(head.uri.path()) {
+            settings.max_venue_bytes
+        } else if door::scan::is_batch(head.uri.path()) {
+            door::scan::MAX_BATCH_BYTES
+        } else {
+            settings.max_body_bytes
+        };
         let too_large = || Problem::body_too_large(format!("A body has at most {most} bytes here."));
         if body.size_hint().lower() > most as u64 {
             return Err(too_large());

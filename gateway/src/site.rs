@@ -19,7 +19,7 @@ use crate::{
 pub(crate) mod acts;
 mod contexts;
 
-pub(crate) use contexts::{browse, draw, event, operator};
+pub(crate) use contexts::{browse, door, draw, event, operator, sheets};
 
 /// What a page may do: load its own files, call its own API, and nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \

@@ -39,8 +39,10 @@ use crate::{
     settings::millis,
 };
 
+mod batches;
 mod cancel;
 mod confirm;
+mod door;
 mod finish;
 mod money;
 mod see_to;
@@ -74,6 +76,9 @@ pub struct Finaliser {
     judged: Vec<Judged>,
     /// Whether a batch is being confirmed: an event's bookings are, one batch after the other.
     is_confirming: bool,
+    /// What was scanned at doors and is checked in next, one batch after the other.
+    scans: door::Scans,
+    is_checking_in: bool,
     settled_at: Option<Timestamp>,
     retries: settle::Retries,
     /// What the hold table is still to be told.
@@ -89,6 +94,7 @@ enum Work {
     Confirmed(Vec<Judged>, Vec<SeatChanges>),
     Finished(PortResult<Vec<Finished>>),
     Cancelled(PortResult<Option<Untold>>, Finished),
+    CheckedIn(PortResult<Vec<Finished>>),
 }
 
 /// A confirmation and what is to be done about it.
@@ -99,10 +105,11 @@ struct Judged {
     verdict: Verdict,
 }
 
-/// A confirmation that was answered.
+/// A command that was answered.
 struct Finished {
     offset: u64,
-    booking: BookingId,
+    /// Of which booking it was the only one being worked on.
+    booking: Option<BookingId>,
 }
 
 impl Finaliser {
@@ -121,6 +128,8 @@ impl Finaliser {
             working: FuturesUnordered::new(),
             judged: Vec::new(),
             is_confirming: false,
+            scans: door::Scans::default(),
+            is_checking_in: false,
             settled_at: None,
             retries: settle::Retries::default(),
             untold: VecDeque::new(),
@@ -142,6 +151,8 @@ impl Finaliser {
             self.working = FuturesUnordered::new();
             self.judged.clear();
             self.is_confirming = false;
+            self.scans.clear();
+            self.is_checking_in = false;
         }
         stepped
     }
@@ -168,14 +179,9 @@ impl Finaliser {
             for work in done.drain(..) {
                 finished += self.go_on(work, now)?;
             }
-            if self.is_confirming || self.judged.is_empty() {
+            if !(self.confirm_next(now) | self.check_in_next()) {
                 break;
             }
-            self.is_confirming = true;
-            let (ledger, gauges) = (Arc::clone(&self.parts.ledger), Arc::clone(&self.gauges));
-            let judged = std::mem::take(&mut self.judged);
-            let confirm = async move { confirm::confirm(&*ledger, &gauges, judged, now).await };
-            self.working.push(confirm.map(|(judged, changes)| Work::Confirmed(judged, changes)).boxed());
         }
         let done_to = self.unfinished.first().copied().or(self.next);
         if let Some(done_to) = done_to {
@@ -200,6 +206,10 @@ impl Finaliser {
                 Ok(0)
             }
             Work::Finished(finished) => Ok(self.finished(finished?)),
+            Work::CheckedIn(finished) => {
+                self.is_checking_in = false;
+                Ok(self.finished(finished?))
+            }
             Work::Cancelled(untold, finished) => {
                 self.untold.extend(untold?);
                 if self.untold.len() > MAX_UNTOLD {
@@ -214,7 +224,9 @@ impl Finaliser {
     fn finished(&mut self, finished: Vec<Finished>) -> usize {
         for Finished { offset, booking } in &finished {
             self.unfinished.remove(offset);
-            self.busy.remove(booking);
+            if let Some(booking) = booking {
+                self.busy.remove(booking);
+            }
         }
         finished.len()
     }
@@ -272,6 +284,12 @@ impl Finaliser {
             self.gauges.discarded_total.add(1);
             return true;
         }
+        if matches!(command.act, BookingAct::CheckIn { .. }) {
+            // The ledger says who is first, whatever else is done with the booking meanwhile.
+            self.unfinished.insert(entry.offset);
+            self.scans.push(entry.offset, command);
+            return true;
+        }
         if !self.busy.insert(command.booking.clone()) {
             return false;
         }
@@ -317,7 +335,7 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
         }
         BookingAct::Cancel { seats, refund } => {
             let untold = cancel::cancel(parts, gauges, &command, seats, *refund, now).await;
-            return Work::Cancelled(untold, Finished { offset, booking: command.booking });
+            return Work::Cancelled(untold, Finished { offset, booking: Some(command.booking) });
         }
         BookingAct::SeeTo { transaction, refund, resolved, actor, command: id } => {
             let decision = Decision {
@@ -329,7 +347,10 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
             };
             see_to::see_to(parts, &command, &decision, now).await
         }
-        BookingAct::Hold { .. } | BookingAct::Release => Ok(()),
+        BookingAct::RevokeTicket { seat, why, actor, command: id } => {
+            door::revoke(parts, &command, *seat, why.as_ref(), (actor, id), now).await
+        }
+        BookingAct::Hold { .. } | BookingAct::Release | BookingAct::CheckIn { .. } => Ok(()),
     };
-    Work::Finished(done.map(|()| vec![Finished { offset, booking: command.booking }]))
+    Work::Finished(done.map(|()| vec![Finished { offset, booking: Some(command.booking) }]))
 }

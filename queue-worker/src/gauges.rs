@@ -93,6 +93,10 @@ gauges! {
         unsettled_total,
         /// Bookings of which seats were cancelled.
         cancelled_total,
+        /// Tickets scanned at doors.
+        scans_total,
+        /// Batches that scans were checked in with.
+        scan_batches_total,
         /// Bookings told that their event was moved.
         told_total,
         /// Refunds made.

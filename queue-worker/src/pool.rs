@@ -267,7 +267,11 @@ fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
                     _ => runs.push(Run::Releases(vec![(reply_to, event, release)])),
                 }
             }
-            BookingAct::Confirm { .. } | BookingAct::Cancel { .. } | BookingAct::SeeTo { .. } => {}
+            BookingAct::Confirm { .. }
+            | BookingAct::Cancel { .. }
+            | BookingAct::SeeTo { .. }
+            | BookingAct::CheckIn { .. }
+            | BookingAct::RevokeTicket { .. } => {}
         }
     }
     runs

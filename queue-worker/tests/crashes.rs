@@ -5,11 +5,12 @@
 mod support;
 
 use booking_core::{
-    booking::BookingState,
+    booking::{BookingState, CheckIn, GateEntry},
     id::{BookingId, TransactionId},
     line::Place,
     message::{BookingAct, Outcome, Refusal},
     ports::{ledger::LedgerReader as _, payments::SandboxOutcome},
+    seats::SeatIndex,
 };
 use support::{
     OPENS, World, booking,
@@ -79,7 +80,39 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
         asked.push((1, act, question));
     }
     ask_until_answered(&world, &mut crew, asked).await;
+    // Somebody buys what was cancelled, and comes to the door: the same scan at one gate, then another gate. The other
+    // ticket is revoked.
+    world.pay(6, 2_000, SandboxOutcome::Approve).await;
+    let wanted = seats(&["1-1", "1-2"]);
+    let fingerprint = booking_core::digest::Digest::of(&[format!("{wanted:?}").as_bytes()]);
+    let hold = BookingAct::Hold { session: support::session(6), max_seats: 4, wanted, fingerprint };
+    let confirm = BookingAct::Confirm { transaction: transaction(6), amount: 2_000 };
+    for act in [hold, confirm] {
+        let question = world.send(6, &booking(6, "a"), act.clone()).await;
+        ask_until_answered(&world, &mut crew, vec![(6, act, question)]).await;
+    }
+    let scan = |gate: &str, at| {
+        let entry = GateEntry { gate: gate.to_owned(), scan: "s1".to_owned(), at };
+        BookingAct::CheckIn { scans: vec![CheckIn { booking: booking(6, "a"), seat: SeatIndex(0), entry }] }
+    };
+    let mut asked = Vec::new();
+    for gate in ["North", "South", "North"] {
+        let act = scan(gate, world.now());
+        let question = world.send(6, &booking(6, "a"), act.clone()).await;
+        asked.push((6, act, question));
+    }
+    let revoke = BookingAct::RevokeTicket {
+        seat: SeatIndex(1),
+        why: Some("stolen".to_owned()),
+        actor: "ada".to_owned(),
+        command: "r1".to_owned(),
+    };
+    let question = world.send(6, &booking(6, "a"), revoke.clone()).await;
+    asked.push((6, revoke, question));
+    ask_until_answered(&world, &mut crew, asked).await;
     crew.turn_until(&world, 100_000, 10_000).await;
+    let counts = world.ledger.door_counts(&world.event).await.expect("counts");
+    assert_eq!((counts.by_gate, counts.revoked), (vec![("North".to_owned(), 1)], 1), "invariant 11");
 
     let case = format!("{part:?}, restarts {}", crew.restarts);
     let line = world.line().await;
@@ -95,11 +128,11 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     assert_eq!(line.served(), 6, "{case}: everybody is called");
     let trail = world.ledger.audit_trail(&world.event, None, 10).await.expect("the trail");
     let done: Vec<_> = trail.iter().map(|entry| entry.command.as_str()).collect();
-    assert_eq!(done, ["c2", "c1"], "{case}: each once");
+    assert_eq!(done, ["r1", "c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
     assert_eq!((first.state, first.refund), (BookingState::Cancelled, Some(1_000)), "{case}");
-    let bookings: Vec<BookingId> = (0..6).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
-    let payments: Vec<TransactionId> = (1..=5).map(transaction).collect();
+    let bookings: Vec<BookingId> = (0..7).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
+    let payments: Vec<TransactionId> = (1..=6).map(transaction).collect();
     invariants::seats_have_one_owner(&world).await;
     invariants::what_was_answered_is_so(&world).await;
     invariants::everybody_is_drawn_once(&world, &line, &places).await;

@@ -53,9 +53,23 @@ test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them
   await page.locator("#checkout-pay").click();
   await page.locator("#tickets-title").waitFor({ timeout: 30_000 });
   assert.equal(await page.locator("#tickets-list > li").count(), 2);
-  const codes = () => [...document.querySelectorAll("#tickets-list img")].filter((code) => code.naturalWidth > 0);
-  await page.waitForFunction(`(${codes})().length === 2`);
+  // Each resolves once its picture is there, and fails where there is none.
+  const codes = () => Promise.all([...document.querySelectorAll("#tickets-list img")].map((code) => code.decode()));
+  assert.equal((await page.evaluate(codes)).length, 2);
   assert.deepEqual(await barriers(page), []);
+
+  // The same on paper, one a sheet.
+  const sheets = await page.context().newPage();
+  await sheets.goto(new URL(await page.locator("#tickets-print").getAttribute("href"), weir.base).href);
+  await sheets.getByText("row C, seat 5").waitFor();
+  assert.equal(await sheets.locator(".sheet").count(), 2);
+  assert.deepEqual(await barriers(sheets), []);
+  await sheets.emulateMedia({ media: "print" });
+  assert.equal(await sheets.locator("#sheets-print").isVisible(), false);
+  await sheets.goto(`${weir.base}/e/${event}/door`);
+  await sheets.locator("#door-key").waitFor();
+  assert.deepEqual(await barriers(sheets), []);
+  await sheets.close();
 
   // One ticket goes back, with the money shown before and after; then the other.
   await page.getByText("Cancel tickets").click();

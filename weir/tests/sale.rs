@@ -146,4 +146,50 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
     let (admin, viewer) = (operator_key(&data, "admin"), operator_key(&data, "viewer"));
     let weir = Weir::start(&data);
     kit::life::move_and_give_back(&Client::new(&weir.public), &admin, &viewer).await;
+    assert_eq!(weir.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_ticket_lets_in_once_and_a_cancelled_or_revoked_one_never() {
+    let folder = folder();
+    let data = data(&folder);
+    let (admin, door) = (operator_key(&data, "admin"), operator_key(&data, "door"));
+    let weir = Weir::start(&data);
+    let client = Client::new(&weir.public);
+    let event = open_sale(&client, &admin, &SaleOf::default()).await;
+    let mut ann = Visitor::arrive(&client, &event).await.unwrap();
+    ann.join().await.unwrap().expect(201);
+    ann.come_in().await;
+    let held = ann.reserve("k", &json!({"seats": ["A-1", "A-2", "A-3"]})).await.unwrap().expect(201);
+    let transaction = ann.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
+    let sold = ann.confirm(&held, &transaction).await.unwrap().expect(200);
+    let token = |at: usize| sold["tickets"][at]["token"].clone();
+    let path = format!("/v1/events/{event}/door/scans");
+    let scan = async |at: usize, gate: &str| {
+        client.operate(&door, Method::POST, &path, &json!({"token": token(at), "gate": gate})).await.expect(200)
+    };
+
+    assert_eq!(scan(0, "North").await["result"], "in");
+    let again = scan(0, "South").await;
+    assert_eq!((&again["result"], &again["firstGate"]), (&json!("again"), &json!("North")));
+    assert!(again["firstAt"].is_string(), "{again}");
+
+    let cancel = format!("/v1/bookings/{}/cancel", sold["bookingId"].as_str().unwrap());
+    let give_up =
+        async |seat: &str| ann.send(Method::POST, &cancel, &[], Some(&json!({"seats": [seat]}))).await.unwrap();
+    give_up("A-1").await.refuses(409, "ticket-used");
+    give_up("A-2").await.expect(200);
+    assert_eq!(scan(1, "North").await["result"], "cancelled");
+
+    let ticket = sold["tickets"][2]["ticketId"].as_str().unwrap();
+    let revoke = format!("/v1/operator/events/{event}/tickets/{ticket}/revoke");
+    let reason = json!({"reason": "reported stolen"});
+    assert_eq!(client.operate(&admin, Method::POST, &revoke, &reason).await.status, 204);
+    client.operate(&door, Method::POST, &revoke, &reason).await.refuses(403, "forbidden");
+    let revoked = scan(2, "North").await;
+    assert_eq!((&revoked["result"], &revoked["reason"]), (&json!("revoked"), &json!("reported stolen")));
+
+    let counts =
+        client.operate(&door, Method::GET, &format!("/v1/events/{event}/door"), &json!(null)).await.expect(200);
+    assert_eq!((&counts["sold"], &counts["in"], &counts["revoked"]), (&json!(2), &json!(1), &json!(1)), "{counts}");
 }

@@ -1,6 +1,7 @@
 //! The ledger in memory.
 
 mod books;
+mod door;
 mod moved;
 
 use std::sync::{Arc, Mutex};
@@ -8,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -74,6 +76,14 @@ impl LedgerReader for MemoryLedger {
         Ok(locked(&self.0).totals(event, now))
     }
 
+    async fn door_bookings(&self, event: &EventId, since: u64, max: usize) -> PortResult<Vec<DoorBooking>> {
+        Ok(locked(&self.0).door_bookings(event, since, max))
+    }
+
+    async fn door_counts(&self, event: &EventId) -> PortResult<DoorCounts> {
+        Ok(locked(&self.0).door_counts(event))
+    }
+
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         let books = locked(&self.0);
         let trail = books.audit.iter().rev().filter(|entry| entry.event_id == *event);
@@ -113,6 +123,16 @@ impl Ledger for MemoryLedger {
 
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
         Ok(self.apply(|books, touched| books.expire(now, max, touched)))
+    }
+
+    async fn check_in(&self, event: &EventId, batch: &[CheckIn]) -> PortResult<Vec<CheckedIn>> {
+        let mut books = locked(&self.0);
+        Ok(batch.iter().map(|ask| books.check_in(event, ask)).collect())
+    }
+
+    async fn revoke_tickets(&self, event: &EventId, batch: &[RevokeTicket]) -> PortResult<Vec<Revocation>> {
+        let mut books = locked(&self.0);
+        Ok(batch.iter().map(|ask| books.revoke_ticket(event, ask)).collect())
     }
 
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {

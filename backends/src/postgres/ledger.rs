@@ -14,8 +14,9 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, PaymentStep, Release, Released, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, PaymentStep, Release, Released, Revocation,
+        RevokeTicket, Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -30,8 +31,10 @@ use booking_core::{
 };
 
 use super::{database::PostgresDatabase, gather::Gather, tries::ask};
+use crate::sql::books::Books;
 use needs::Needs;
 
+mod door;
 mod load;
 mod moved;
 mod needs;
@@ -130,6 +133,14 @@ impl LedgerReader for PostgresLedger {
         ask!(&self.database, PORT, connection => read::totals(connection, event, now))
     }
 
+    async fn door_bookings(&self, event: &EventId, since: u64, max: usize) -> PortResult<Vec<DoorBooking>> {
+        ask!(&self.database, PORT, connection => door::bookings(connection, event, since, max))
+    }
+
+    async fn door_counts(&self, event: &EventId) -> PortResult<DoorCounts> {
+        ask!(&self.database, PORT, connection => door::counts(connection, event))
+    }
+
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         ask!(&self.database, PORT, connection => trails::audit_trail(connection, event, before, max))
     }
@@ -186,8 +197,26 @@ impl Ledger for PostgresLedger {
         .map(|applied| Applied { answers: applied.answers.into_iter().flatten().collect(), seats: applied.seats })
     }
 
+    async fn check_in(&self, event: &EventId, batch: &[CheckIn]) -> PortResult<Vec<CheckedIn>> {
+        let check_in = |books: &mut Books| Applied {
+            answers: batch.iter().map(|ask| books.check_in(event, ask)).collect(),
+            seats: Vec::new(),
+        };
+        let applied = self.write(Needs::of_tickets(batch.iter().map(|ask| &ask.booking)), check_in).await?;
+        Ok(applied.answers)
+    }
+
+    async fn revoke_tickets(&self, event: &EventId, batch: &[RevokeTicket]) -> PortResult<Vec<Revocation>> {
+        let revoke = |books: &mut Books| Applied {
+            answers: batch.iter().map(|ask| books.revoke_ticket(event, ask)).collect(),
+            seats: Vec::new(),
+        };
+        let applied = self.write(Needs::of_tickets(batch.iter().map(|ask| &ask.booking)), revoke).await?;
+        Ok(applied.answers)
+    }
+
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {
-        self.write(Needs::of_bookings(batch.iter().map(|ask| &ask.booking)), |books| {
+        self.write(Needs::of_tickets(batch.iter().map(|ask| &ask.booking)), |books| {
             books.apply(batch, now, |books, ask, touched| Some(books.cancel(ask, now, touched)))
         })
         .await

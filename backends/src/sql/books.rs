@@ -3,13 +3,14 @@
 //! A SQL ledger reads what the verbs of a transaction may ask for; they decide here, one after the other, by the shared
 //! rules; the ledger writes what changed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use booking_core::{
     booking::{
-        Booking, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, OutboxRow,
-        PaymentAct, Release, Released, SeatChanges, SeatsFor, Standings, given_up, judge_cancel, judge_claim,
-        judge_confirm, judge_expiry, judge_release, outbox_kind, payment_act, seat_status, settles_earlier,
+        Booking, BookingState, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket, SeatChanges, SeatsFor,
+        Standings, TicketMark, given_up, judge_cancel, judge_check_in, judge_claim, judge_confirm, judge_expiry,
+        judge_release, judge_revocation, outbox_kind, payment_act, seat_status, settles_earlier,
     },
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     ports::ledger::Applied,
@@ -69,6 +70,10 @@ pub(crate) struct Books {
     pub(crate) reduced: Vec<BookingId>,
     /// One row a change, in order; numbered when they are written.
     pub(crate) outbox: Vec<OutboxRow>,
+    /// What the door knows of the tickets of the bookings that are shown there or cancelled.
+    pub(crate) marks: HashMap<(BookingId, SeatIndex), TicketMark>,
+    /// Those of them that changed.
+    pub(crate) marked: BTreeSet<(BookingId, SeatIndex)>,
     /// Acts of payment that belong to the changes.
     pub(crate) acts: Vec<PaymentAct>,
     /// The latest moment of the verbs.
@@ -154,9 +159,37 @@ impl Books {
     }
 
     pub(crate) fn cancel(&mut self, ask: &CancelSeats, now: Timestamp, touched: &mut Touched) -> Cancelled {
-        let (answer, after) = judge_cancel(self.booking(&ask.booking), ask, now);
+        let booking = self.booking(&ask.booking);
+        let is_off = booking.is_some_and(|booking| self.is_called_off(&booking.event_id));
+        let is_inside = |seat| !is_off && self.mark(&ask.booking, seat).is_some_and(|mark| mark.entry.is_some());
+        let (answer, after) = judge_cancel(booking, ask, is_inside, now);
         self.change(after, now, touched);
         answer
+    }
+
+    pub(crate) fn check_in(&mut self, event: &EventId, ask: &CheckIn) -> CheckedIn {
+        let (booking, mark) = (self.booking(&ask.booking), self.mark(&ask.booking, ask.seat));
+        let (answer, mark) = judge_check_in(booking, mark, ask, event, self.is_called_off(event));
+        self.set_mark(&ask.booking, ask.seat, mark);
+        answer
+    }
+
+    pub(crate) fn revoke_ticket(&mut self, event: &EventId, ask: &RevokeTicket) -> Revocation {
+        let (booking, mark) = (self.booking(&ask.booking), self.mark(&ask.booking, ask.seat));
+        let (answer, mark) = judge_revocation(booking, mark, ask, event);
+        self.set_mark(&ask.booking, ask.seat, mark);
+        answer
+    }
+
+    fn mark(&self, booking: &BookingId, seat: SeatIndex) -> Option<&TicketMark> {
+        self.marks.get(&(booking.clone(), seat))
+    }
+
+    fn set_mark(&mut self, booking: &BookingId, seat: SeatIndex, mark: Option<TicketMark>) {
+        if let Some(mark) = mark {
+            self.marked.insert((booking.clone(), seat));
+            self.marks.insert((booking.clone(), seat), mark);
+        }
     }
 
     /// Gives each event that was touched its next version, and tells what live maps should show.

@@ -9,8 +9,9 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -33,6 +34,7 @@ use super::{
 use acts::{Act, Writer};
 
 mod acts;
+mod door;
 mod load;
 mod moved;
 mod read;
@@ -49,6 +51,7 @@ static SCHEMA: Schema = Schema {
         ("ledger", include_str!("../../migrations/sqlite/ledger/0001_ledger.sql")),
         ("cancellation", include_str!("../../migrations/sqlite/ledger/0002_cancellation.sql")),
         ("moved", include_str!("../../migrations/sqlite/ledger/0003_moved.sql")),
+        ("doors", include_str!("../../migrations/sqlite/ledger/0004_doors.sql")),
     ],
 };
 
@@ -127,6 +130,14 @@ impl LedgerReader for SqliteLedger {
         self.0.database.answer(read::totals(self.readers(), event, now).await)
     }
 
+    async fn door_bookings(&self, event: &EventId, since: u64, max: usize) -> PortResult<Vec<DoorBooking>> {
+        self.0.database.answer(door::bookings(self.readers(), event, since, max).await)
+    }
+
+    async fn door_counts(&self, event: &EventId) -> PortResult<DoorCounts> {
+        self.0.database.answer(door::counts(self.readers(), event).await)
+    }
+
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         self.0.database.answer(read::audit_trail(self.readers(), event, before, max).await)
     }
@@ -164,6 +175,16 @@ impl Ledger for SqliteLedger {
 
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
         self.ask(|reply| Act::Expire { now, max, reply }).await
+    }
+
+    async fn check_in(&self, event: &EventId, batch: &[CheckIn]) -> PortResult<Vec<CheckedIn>> {
+        let (event, batch) = (event.clone(), batch.to_vec());
+        self.ask(|reply| Act::CheckIn { event, batch, reply }).await
+    }
+
+    async fn revoke_tickets(&self, event: &EventId, batch: &[RevokeTicket]) -> PortResult<Vec<Revocation>> {
+        let (event, batch) = (event.clone(), batch.to_vec());
+        self.ask(|reply| Act::Revoke { event, batch, reply }).await
     }
 
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {

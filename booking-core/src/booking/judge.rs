@@ -5,7 +5,7 @@
 
 use super::{
     Booking, BookingEvent, BookingState, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-    PaymentAct, PaymentStep, Release, Released, Step, seat_status, step,
+    PaymentAct, PaymentStep, Release, Released, Step, cancels_a_seat_inside, seat_status, step,
 };
 use crate::{
     money::Money,
@@ -154,11 +154,20 @@ pub fn judge_expiry(booking: &Booking, now: Timestamp) -> Option<Booking> {
     ran_out.then(|| booking.turned(BookingEvent::RanOut, now).1).flatten()
 }
 
-/// What becomes of a cancellation, and the booking to write.
-pub fn judge_cancel(stored: Option<&Booking>, ask: &CancelSeats, now: Timestamp) -> (Cancelled, Option<Booking>) {
+/// What becomes of a cancellation, and the booking to write. `is_inside` says of a seat that somebody was let in with its
+/// ticket; of an event that was called off, nobody counts as inside.
+pub fn judge_cancel(
+    stored: Option<&Booking>,
+    ask: &CancelSeats,
+    is_inside: impl FnMut(SeatIndex) -> bool,
+    now: Timestamp,
+) -> (Cancelled, Option<Booking>) {
     let Some(booking) = stored.filter(|booking| booking.user_id == ask.user) else {
         return (Cancelled::Unknown, None);
     };
+    if cancels_a_seat_inside(booking, ask, is_inside) {
+        return (Cancelled::Used(booking.clone()), None);
+    }
     let (step, cancelled) = booking.turned(BookingEvent::CalledOff, now);
     if step == Step::No {
         return (Cancelled::NotConfirmed(booking.clone()), None);
@@ -268,7 +277,7 @@ mod tests {
     fn seats_are_cancelled_one_by_one_and_each_once() {
         let now = Timestamp::from_millis(9);
         let whole = booked(3);
-        let (answer, first) = judge_cancel(Some(&whole), &cancel(&[(1, 100), (7, 400)]), now);
+        let (answer, first) = judge_cancel(Some(&whole), &cancel(&[(1, 100), (7, 400)]), |_| false, now);
         let first = first.expect("changed");
         assert_eq!(answer, Cancelled::Cancelled(first.clone()));
         assert_eq!((first.state, first.settled_at), (BookingState::Confirmed, whole.settled_at));
@@ -281,23 +290,24 @@ mod tests {
         assert_eq!((due.refund, due.amount.amount, due.step), (1, 100, PaymentStep::RefundDue));
         assert_eq!(given_up(&whole, &first).collect::<Vec<_>>(), [SeatIndex(1)]);
 
-        let again = judge_cancel(Some(&first), &cancel(&[(1, 100)]), now);
+        let again = judge_cancel(Some(&first), &cancel(&[(1, 100)]), |_| false, now);
         assert_eq!(again, (Cancelled::Cancelled(first.clone()), None));
 
-        let (_, last) = judge_cancel(Some(&first), &cancel(&[(0, 0), (1, 100), (2, 0)]), now);
+        let (_, last) = judge_cancel(Some(&first), &cancel(&[(0, 0), (1, 100), (2, 0)]), |_| false, now);
         let last = last.expect("changed");
         assert_eq!((last.state, last.settled_at, last.refund), (BookingState::Cancelled, Some(now), Some(100)));
         assert_eq!(payment_act(&first, &last, now), None, "nothing more is given back");
         assert_eq!(given_up(&first, &last).count(), 2);
-        let again = judge_cancel(Some(&last), &cancel(&[(0, 500), (2, 500)]), now);
+        let again = judge_cancel(Some(&last), &cancel(&[(0, 500), (2, 500)]), |_| false, now);
         assert_eq!(again, (Cancelled::Cancelled(last), None));
     }
 
     #[test]
     fn no_more_is_given_back_than_was_paid() {
-        let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, 400), (1, 400)]), Timestamp::default());
+        let (_, after) =
+            judge_cancel(Some(&booked(2)), &cancel(&[(0, 400), (1, 400)]), |_| false, Timestamp::default());
         assert_eq!(after.unwrap().refund, Some(500));
-        let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, -400)]), Timestamp::default());
+        let (_, after) = judge_cancel(Some(&booked(2)), &cancel(&[(0, -400)]), |_| false, Timestamp::default());
         assert_eq!(after.unwrap().refund, Some(0));
     }
 

@@ -6,15 +6,17 @@
 //!   (invariant 2). A live hold is one whose deadline is after `now`; a claim takes over seats of holds that are not.
 //! - Live holds and bookings of one session, and of one user in one event, never exceed the claim's `max_seats`.
 //! - A change of a booking, its seats' new version and its outbox row are written together or not at all.
-//! - In a batch, earlier claims come first.
+//! - In a batch, earlier claims come first; of scans of one ticket, the earlier in the batch.
+//! - A ticket lets in once, and a seat that is inside is not cancelled unless its event was called off (invariant 11).
 
 use async_trait::async_trait;
 
 use super::PortResult;
 use crate::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, SeatChanges, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        SeatChanges, Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -72,6 +74,13 @@ pub trait LedgerReader: Send + Sync {
     /// Seats held (live at `now`) and booked, and how many sessions hold or have booked.
     async fn totals(&self, event: &EventId, now: Timestamp) -> PortResult<Totals>;
 
+    /// Up to `max` of the event's bookings that are or were confirmed, whose version is above `since`, in its order. Each
+    /// once, as it is now: whoever goes on behind the last version misses no change.
+    async fn door_bookings(&self, event: &EventId, since: u64, max: usize) -> PortResult<Vec<DoorBooking>>;
+
+    /// How many were let in.
+    async fn door_counts(&self, event: &EventId) -> PortResult<DoorCounts>;
+
     /// Up to `max` entries of the event's audit trail, newest first; `before` continues behind that number.
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>>;
 
@@ -113,7 +122,14 @@ pub trait Ledger: LedgerReader {
     /// Marks up to `max` holds whose deadline has passed as expired, so that screens learn of it.
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>>;
 
-    /// Cancels seats of confirmed bookings; they are free. Where that gives money back, its [`PaymentStep::RefundDue`]
+    /// Lets in who shows a ticket of the event for the first time. The same scan again has the same answer.
+    async fn check_in(&self, event: &EventId, batch: &[CheckIn]) -> PortResult<Vec<CheckedIn>>;
+
+    /// Revokes tickets of the event, or makes them good again.
+    async fn revoke_tickets(&self, event: &EventId, batch: &[RevokeTicket]) -> PortResult<Vec<Revocation>>;
+
+    /// Cancels seats of confirmed bookings; they are free. A seat that somebody was let in with is cancelled only where
+    /// its event was called off: otherwise nothing of that cancellation is done ([`Cancelled::Used`]). Where that gives money back, its [`PaymentStep::RefundDue`]
     /// is recorded in the same transaction.
     ///
     /// [`PaymentStep::RefundDue`]: crate::booking::PaymentStep::RefundDue

@@ -307,7 +307,8 @@ tickets-heading = { $n ->
 }
 tickets-number = Ticket { $id }
 tickets-paid = Paid: { $amount }
-tickets-print = Print
+tickets-print = Print the tickets
+tickets-calendar = Add to your calendar
 tickets-cancelled = Your booking is cancelled
 tickets-moved = The event was moved from { $from } to { $to }: { $reason }
 tickets-moved-back = Your tickets stay good. If you can't come, you get the whole price back until { $until }.
@@ -448,3 +449,49 @@ operator-audit-what = What
 operator-audit-before = Before
 operator-audit-after = After
 operator-audit-more = Show older
+
+## Tickets to print
+
+sheets-title = Tickets to print
+sheets-back = Back to the event
+sheets-lead = One ticket a sheet. Each code lets one person in, once.
+sheets-print = Print
+sheets-no-script = Your browser has to run scripts to show your tickets.
+sheets-none = There are no tickets here that are valid.
+sheets-seat = { $section }, row { $row }, seat { $number }
+sheets-code = Code for { $seat }
+sheets-numbers = Ticket { $ticket } · Booking { $booking }
+
+## The door
+
+door-title = Door
+door-no-script = Your browser has to run scripts to scan tickets.
+door-key = Door key or operator key
+door-key-hint = The key stays in this tab and is forgotten when you close it.
+door-key-refused = This key isn't accepted here.
+door-gate = Which gate is this?
+door-start = Begin
+door-stop = End
+door-code = Code of the ticket
+door-check = Check
+door-camera = Scan with the camera
+door-no-camera = The camera can't be used.
+door-ready = Ready to scan
+door-in = Let in
+door-again = Already used
+door-cancelled = Cancelled
+door-revoked = Revoked
+door-unknown = Not a ticket of ours
+door-other-event = For another event
+door-failed = Not checked
+door-seat = { $section }, row { $row }, seat { $number }
+door-first = first at { $at }, gate { $gate }
+door-saved = Saved, not checked
+door-saved-detail = There is no connection. The scan is sent as soon as there is one.
+door-full = Not saved
+door-full-detail = No more scans can be kept without a connection.
+door-kept = { $n ->
+    [one] One scan waits to be sent ({ $most } at most).
+   *[other] { $n } scans wait to be sent ({ $most } at most).
+}
+door-counts = { $inside } of { $sold } are in

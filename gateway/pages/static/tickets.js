@@ -6,7 +6,6 @@ import { createCancel } from "./cancel.js";
 import { seatName } from "./seats.js";
 
 const cancel = createCancel({ onChanged: drawTickets });
-$("tickets-print").addEventListener("click", () => window.print());
 
 /** From when to when the event was moved since it was booked, and until when that gives the whole price back. */
 function tellMoved({ moved, cancellation }) {
@@ -28,6 +27,8 @@ export function drawTickets(booking) {
   show($("tickets-body"), !isCancelled);
   tellMoved(booking);
   cancel.draw(booking);
+  $("tickets-print").href = `/e/${page.event.eventId}/tickets/${booking.bookingId}`;
+  $("tickets-calendar").href = `/v1/bookings/${booking.bookingId}/calendar.ics`;
   setText($("tickets-heading"), t("tickets-heading", { n: tickets.length }));
   setText($("tickets-booking"), t("tickets-booking", { id: booking.bookingId }));
   $("tickets-list").replaceChildren(

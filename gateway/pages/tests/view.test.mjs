@@ -8,6 +8,7 @@ import { Refusal, explain, randomId, retrySeconds } from "../static/api.js";
 import { describe as auditText } from "../static/audit-text.js";
 import { keepSamples, roundUp, spreadLabels } from "../static/chart.js";
 import { createClock } from "../static/clock.js";
+import { MAX_KEPT, keptScans } from "../static/door-kept.js";
 import { clockFace, countdown, duration, money, waitBand } from "../static/format.js";
 import { backoff } from "../static/live.js";
 import { createTranslator, parsePattern } from "../static/messages.js";
@@ -299,4 +300,19 @@ test("the chart keeps a whole sale and labels that don't cover each other", () =
 test("an audit entry's states as pairs", () => {
   assert.equal(auditText({ ratePerMinute: 60, policy: { maxSeats: 4 } }), "ratePerMinute: 60, policy: maxSeats: 4");
   assert.equal(auditText(null), "–");
+});
+
+test("a door keeps its scans in order, up to a limit, until they are sent", () => {
+  const stored = new Map();
+  const storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
+  const kept = keptScans(storage, "door");
+  assert.deepEqual(kept.all(), []);
+  for (let scan = 0; scan < MAX_KEPT; scan += 1) assert.ok(kept.add({ scanId: `s${scan}` }));
+  assert.equal(kept.add({ scanId: "one more" }), false);
+  const first = kept.all().slice(0, 2);
+  kept.sent(first);
+  assert.equal(kept.all().length, MAX_KEPT - 2);
+  assert.equal(kept.all()[0].scanId, "s2");
+  stored.set("door", "{broken");
+  assert.deepEqual(kept.all(), []);
 });

@@ -49,7 +49,7 @@ pub(crate) struct CancelRequest {
         (status = 400, description = "[invalid-request]"),
         (status = 401, description = "[unauthorized]"),
         (status = 404, description = "[not-found]: also for somebody else's"),
-        (status = 409, description = "[not-confirmed]; [event-over]: it has begun; [refund-changed] with `refundAmount`"),
+        (status = 409, description = "[not-confirmed]; [event-over]: it has begun; [ticket-used]: somebody was let in; [refund-changed] with `refundAmount`"),
         (status = 422, description = "[unknown-seat]: it never was the booking's; [duplicate-seat]"),
         (status = 429, description = "[rate-limited]"),
         (status = 503, description = "[unavailable]; safe to repeat"),

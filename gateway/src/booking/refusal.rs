@@ -36,6 +36,7 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
         Refusal::AmountMismatch { due, paid } => Problem::amount_mismatch(detail).with("due", due).with("paid", paid),
         Refusal::NotReserved => Problem::not_reserved(detail),
         Refusal::NotConfirmed => Problem::not_confirmed(detail),
+        Refusal::TicketUsed => Problem::ticket_used(detail),
         Refusal::RefundChanged { refund } => Problem::refund_changed(detail).with("refundAmount", refund),
         Refusal::NotStuck => Problem::not_stuck(detail),
         Refusal::StillStuck { .. } => Problem::still_stuck(detail),

@@ -45,6 +45,6 @@ pub(crate) async fn release(
     match asked.await? {
         Outcome::Booking(_) | Outcome::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         Outcome::Refused(why) => Err(refusal::problem(why)),
-        other @ Outcome::Steered { .. } => Err(reserve::unexpected(&other)),
+        other @ (Outcome::Steered { .. } | Outcome::CheckedIn(_)) => Err(reserve::unexpected(&other)),
     }
 }

@@ -13,7 +13,7 @@ use booking_core::{
     ticket::{TYP, TicketClaims},
 };
 use http::header;
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::{Algorithm, Header, Validation};
 
 use super::{code, read};
 use crate::{
@@ -27,15 +27,38 @@ use crate::{
 /// For how long a browser may keep a picture, which is its owner's alone.
 pub(super) const CACHE: &str = "private, max-age=3600";
 
-/// Makes tickets.
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN_BYTES: usize = 2_048;
+
+/// Makes and verifies tickets.
 pub(crate) struct TicketTokens {
     keys: SigningKeys,
     issuer: String,
+    validation: Validation,
 }
 
 impl TicketTokens {
     pub(crate) fn new(keys: SigningKeys, issuer: &str) -> Self {
-        Self { keys, issuer: issuer.to_owned() }
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // A ticket has no time of its own; for which event it is, its reader says.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["iss", "sub", "aud"]);
+        Self { keys, issuer: issuer.to_owned(), validation }
+    }
+
+    /// What `token` says, if it is a ticket of ours.
+    pub(crate) fn open(&self, token: &str) -> Option<TicketClaims> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TYP) {
+            return None;
+        }
+        let key = self.keys.verifying(&header.kid?)?;
+        Some(jsonwebtoken::decode::<TicketClaims>(token, key, &self.validation).ok()?.claims)
     }
 
     /// The ticket of one seat of `booking`, if it has it; always the same while the key is.

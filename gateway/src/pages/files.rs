@@ -63,15 +63,15 @@ impl Sources {
     pub(super) fn read(overrides: Option<&Path>) -> Result<Self, Error> {
         let mut sources = Self {
             templates: embedded!("templates":
-                "browse.html", "draw.html", "event.html", "layout.html", "operator.html", "part-checkout.html",
-                "part-room.html", "part-seats.html", "part-tickets.html", "problem.html",
+                "browse.html", "door.html", "draw.html", "event.html", "layout.html", "operator.html", "part-checkout.html",
+                "part-room.html", "part-seats.html", "part-tickets.html", "problem.html", "sheets.html",
             ),
             statics: embedded!("static":
                 "api.js", "audit-text.js", "audit.js", "base.css", "browse.css", "browse.js", "cancel.js", "chart.js",
-                "checkout.css", "checkout.js", "clock.js", "console.css", "controls.js", "draw.js", "event.js", "format.js",
-                "live.js", "messages.js", "operator.js", "page.js", "room-view.js", "room.css", "room.js",
+                "checkout.css", "checkout.js", "clock.js", "console.css", "controls.js", "door-kept.js", "door.css", "door.js",
+                "draw.js", "event.js", "format.js", "live.js", "messages.js", "operator.js", "page.js", "room-view.js", "room.css", "room.js",
                 "seat-list.js", "seat-map.js", "seat-move.js", "seat-zoom.js", "seats-model.js", "seats.css",
-                "seats.js", "sse.js", "tickets.js", "verify.js", "weir.svg",
+                "seats.js", "sheets.css", "sheets.js", "sse.js", "tickets.js", "verify.js", "weir.svg",
             ),
             locales: embedded!("locales": "en.ftl"),
             locale_overrides: BTreeMap::new(),

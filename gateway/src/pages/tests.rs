@@ -121,6 +121,8 @@ fn no_page_has_anything_inline_that_a_strict_policy_would_block() {
         pages.render(Page::Browse, "en", json!({"events": []})),
         pages.render(Page::Event, "en", event_page(&sale("open"), &place("called"))),
         pages.render(Page::Draw, "en", event_page(&sale("open"), &place("waiting"))),
+        pages.render(Page::Sheets, "en", event_page(&sale("open"), &Value::Null)),
+        pages.render(Page::Door, "en", event_page(&sale("open"), &Value::Null)),
         pages.render(Page::Operator, "en", json!({})),
         pages.render(Page::Problem, "en", problem),
     ];

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use booking_core::{catalog::Event, id::EventId};
-use http::HeaderMap;
+use booking_core::{
+    catalog::Event,
+    id::{BookingId, EventId},
+};
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::{accepts_html, language, page};
@@ -15,7 +18,7 @@ use crate::{
     line::{self, public},
     pages::Page,
     problem::{Answer, Problem},
-    request::Id,
+    request::{Id, Ids},
     sales::opened,
 };
 
@@ -126,6 +129,27 @@ pub(crate) async fn draw(State(app): State<Arc<App>>, Id(event): Id<EventId>, he
     let (_, description) = described(&app, &event).await?;
     let (place, _) = place(&app, &event, &headers);
     page(&app, Page::Draw, lang, &json!({ "event": description, "place": place, "lang": lang }))
+}
+
+/// `/e/{eventId}/tickets/{bookingId}`: the sheets to print. The script asks for the booking, as its owner.
+pub(crate) async fn sheets(
+    State(app): State<Arc<App>>,
+    Ids(event, booking): Ids<EventId, BookingId>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let lang = language(&app, accept_language(&headers));
+    let (_, description) = described(&app, &event).await?;
+    page(&app, Page::Sheets, lang, &json!({ "event": description, "bookingId": booking, "lang": lang }))
+}
+
+/// `/e/{eventId}/door`: the one page that may use the camera.
+pub(crate) async fn door(State(app): State<Arc<App>>, Id(event): Id<EventId>, headers: HeaderMap) -> Answer<Response> {
+    let lang = language(&app, accept_language(&headers));
+    let (_, description) = described(&app, &event).await?;
+    let mut response = page(&app, Page::Door, lang, &json!({ "event": description, "lang": lang }))?;
+    let policy = HeaderValue::from_static("camera=(self), geolocation=(), microphone=(), payment=()");
+    response.headers_mut().insert("permissions-policy", policy);
+    Ok(response)
 }
 
 /// `/operator`

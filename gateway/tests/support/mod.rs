@@ -106,6 +106,7 @@ pub const TICKET_SEED: [u8; 32] = [17; 32];
 pub const ADMIN_KEY: &str = "weir_op_admin";
 pub const OPERATOR_KEY: &str = "weir_op_operator";
 pub const VIEWER_KEY: &str = "weir_op_viewer";
+pub const DOOR_KEY: &str = "weir_op_door";
 
 fn keys() -> Keys {
     let operator = |name: &str, role, key: &str| OperatorKey {
@@ -122,6 +123,7 @@ fn keys() -> Keys {
             operator("ada", Role::Admin, ADMIN_KEY),
             operator("oskar", Role::Operator, OPERATOR_KEY),
             operator("vera", Role::Viewer, VIEWER_KEY),
+            operator("dora", Role::Door, DOOR_KEY),
         ]),
     }
 }

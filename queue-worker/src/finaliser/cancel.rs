@@ -104,6 +104,7 @@ async fn decide(
     let mut applied = parts.ledger.cancel(&[ask], now).await?;
     Ok(match applied.answers.pop() {
         Some(Cancelled::Cancelled(booking)) => Decided::Cancelled(Box::new(booking), applied.seats),
+        Some(Cancelled::Used(_)) => Decided::Refused(Refusal::TicketUsed),
         Some(Cancelled::NotConfirmed(_)) => Decided::Refused(Refusal::NotConfirmed),
         Some(Cancelled::Unknown) | None => Decided::Refused(Refusal::NotFound),
     })

@@ -63,7 +63,7 @@ pub(super) async fn finish(
         if matches!(outcome, Outcome::Refused(Refusal::PaymentDeclined { .. })) {
             gauges.declined_total.add(1);
         }
-        finished.push(Finished { offset, booking: command.booking });
+        finished.push(Finished { offset, booking: Some(command.booking) });
         replies.push((command.reply_to, outcome));
     }
     let log = &*parts.log;

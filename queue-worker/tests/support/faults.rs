@@ -8,8 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        Telling, Totals,
     },
     catalog::{Event, Moved, Venue},
     digest::Digest,
@@ -165,6 +166,8 @@ faulty! { LedgerReader of Ledger {
     fn called_off(event: &EventId) -> Option<CalledOff>;
     fn telling(event: &EventId) -> Option<Telling>;
     fn refunds_left(event: &EventId) -> u64;
+    fn door_bookings(event: &EventId, since: u64, max: usize) -> Vec<DoorBooking>;
+    fn door_counts(event: &EventId) -> DoorCounts;
     fn audit_trail(event: &EventId, before: Option<u64>, max: usize) -> Vec<AuditEntry>;
     fn all_bookings(after: Option<&BookingId>, max: usize) -> Vec<Booking>;
     fn seat_owners(event: &EventId) -> Vec<(SeatIndex, BookingId)>;
@@ -178,6 +181,8 @@ faulty! { Ledger of Ledger {
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;
+    fn check_in(event: &EventId, batch: &[CheckIn]) -> Vec<CheckedIn>;
+    fn revoke_tickets(event: &EventId, batch: &[RevokeTicket]) -> Vec<Revocation>;
     fn call_off(event: &EventId, called_off: &CalledOff) -> CalledOff;
     fn bookings_called_off(max: usize) -> Vec<Booking>;
     fn record_move(event: &EventId, moved: &Moved) -> ();

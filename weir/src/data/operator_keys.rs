@@ -23,6 +23,8 @@ const REMEDY: &str = "restore it from a backup, or remove it and add the operato
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Role {
+    /// Scans tickets at a door, and nothing else.
+    Door,
     /// Sees everything.
     Viewer,
     /// Steers sales, too.
@@ -34,6 +36,7 @@ pub(crate) enum Role {
 impl From<Role> for gateway::Role {
     fn from(role: Role) -> Self {
         match role {
+            Role::Door => Self::Door,
             Role::Viewer => Self::Viewer,
             Role::Operator => Self::Operator,
             Role::Admin => Self::Admin,

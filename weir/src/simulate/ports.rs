@@ -9,8 +9,9 @@ use backends::memory::{
 };
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        OutboxRow, PaymentAct, Release, Released, Telling, Totals,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        Telling, Totals,
     },
     catalog::{Event, Moved, Venue},
     digest::Digest,
@@ -265,6 +266,14 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.totals(event, now)).await
     }
 
+    async fn door_bookings(&self, event: &EventId, since: u64, max: usize) -> PortResult<Vec<DoorBooking>> {
+        self.call("ledger", self.stores.ledger.door_bookings(event, since, max)).await
+    }
+
+    async fn door_counts(&self, event: &EventId) -> PortResult<DoorCounts> {
+        self.call("ledger", self.stores.ledger.door_counts(event)).await
+    }
+
     async fn audit_trail(&self, event: &EventId, before: Option<u64>, max: usize) -> PortResult<Vec<AuditEntry>> {
         self.call("ledger", self.stores.ledger.audit_trail(event, before, max)).await
     }
@@ -306,6 +315,14 @@ impl Ledger for Ports {
     async fn expire(&self, now: Timestamp, max: usize) -> PortResult<Applied<Booking>> {
         self.observer.ledger_time(now);
         self.call("ledger", self.stores.ledger.expire(now, max)).await
+    }
+
+    async fn check_in(&self, event: &EventId, batch: &[CheckIn]) -> PortResult<Vec<CheckedIn>> {
+        self.call("ledger", self.stores.ledger.check_in(event, batch)).await
+    }
+
+    async fn revoke_tickets(&self, event: &EventId, batch: &[RevokeTicket]) -> PortResult<Vec<Revocation>> {
+        self.call("ledger", self.stores.ledger.revoke_tickets(event, batch)).await
     }
 
     async fn cancel(&self, batch: &[CancelSeats], now: Timestamp) -> PortResult<Applied<Cancelled>> {

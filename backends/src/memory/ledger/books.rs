@@ -17,6 +17,7 @@ use booking_core::{
     time::Timestamp,
 };
 
+use super::door::Door;
 use super::moved::Teller;
 
 /// Seats that a transaction changed, and what they are after it.
@@ -39,6 +40,7 @@ pub(super) struct Books {
     pub(super) audited: HashSet<(EventId, String)>,
     pub(super) payments: HashMap<BookingId, Vec<PaymentAct>>,
     pub(super) chain_ends: HashMap<EventId, Digest>,
+    pub(super) door: Door,
 }
 
 #[derive(Debug)]
@@ -224,7 +226,9 @@ impl Books {
     pub(super) fn cancel(&mut self, ask: &CancelSeats, now: Timestamp, touched: &mut Touched) -> Cancelled {
         let row = self.rows.get(&ask.booking);
         let max_seats = row.map_or(0, |row| row.max_seats);
-        let (answer, after) = judge_cancel(row.map(|row| &row.booking), ask, now);
+        let is_off = row.is_some_and(|row| self.called_off(&row.booking.event_id).is_some());
+        let is_inside = |seat| !is_off && self.door.is_inside(&ask.booking, seat);
+        let (answer, after) = judge_cancel(row.map(|row| &row.booking), ask, is_inside, now);
         self.write_if(after, max_seats, now, touched);
         answer
     }
@@ -273,6 +277,7 @@ impl Books {
         } else {
             self.deadlines.remove(&deadline);
         }
+        self.door.changed(&booking);
         self.outbox_rows += 1;
         let kind = outbox_kind(&booking).to_owned();
         self.outbox.push_back(OutboxRow { number: self.outbox_rows, kind, booking: booking.clone(), at: now });

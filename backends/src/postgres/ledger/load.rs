@@ -7,6 +7,7 @@ use booking_core::id::{BookingId, EventId, SessionId};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::{
+    door,
     needs::Needs,
     rows::{kept, seat_index, select_bookings},
 };
@@ -71,6 +72,9 @@ pub(super) async fn books(connection: &mut PgConnection, needs: &Needs, books: &
     others(connection, &needs, &owners, books).await?;
     if needs.confirms_at.is_some() {
         given_back(connection, &needs, books).await?;
+    }
+    if needs.tickets {
+        door::load(connection, &needs.bookings, books).await?;
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ pub(super) struct Needs {
     /// Since when, if the bookings are to be confirmed: of those that are late then, their session's and user's other
     /// bookings count, too.
     pub(super) confirms_at: Option<Timestamp>,
+    /// Whether what the door knows of the bookings' tickets counts.
+    pub(super) tickets: bool,
     /// Sessions whose seats count.
     pub(super) sessions: BTreeSet<SessionId>,
     /// Users whose seats in an event count.
@@ -41,6 +43,10 @@ impl Needs {
 
     pub(super) fn of_confirmations(batch: &[ConfirmSeats], now: Timestamp) -> Self {
         Self { confirms_at: Some(now), ..Self::of_bookings(batch.iter().map(|ask| &ask.booking)) }
+    }
+
+    pub(super) fn of_tickets<'a>(bookings: impl IntoIterator<Item = &'a BookingId>) -> Self {
+        Self { tickets: true, ..Self::of_bookings(bookings) }
     }
 
     pub(super) fn of_bookings<'a>(bookings: impl IntoIterator<Item = &'a BookingId>) -> Self {

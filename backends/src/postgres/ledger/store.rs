@@ -8,7 +8,7 @@ use booking_core::{
 };
 use sqlx::PgConnection;
 
-use super::{trails, write::ActId};
+use super::{door, trails, write::ActId};
 use crate::sql::{
     books::{Books, Seat},
     stored::{state_text, to_i64, to_json, unreadable},
@@ -27,6 +27,7 @@ pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: Act
     reduce(connection, books).await?;
     give_up(connection, books).await?;
     write(connection, books, act).await?;
+    door::marks(connection, books).await?;
     if !books.acts.is_empty() {
         trails::record_payments(connection, &books.acts).await?;
     }

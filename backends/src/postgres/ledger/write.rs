@@ -95,7 +95,7 @@ async fn work<'c, T>(
     let locked: BTreeSet<EventId> = books.halls.keys().cloned().collect();
     load::books(&mut transaction, needs, &mut books).await?;
     let applied = decide(&mut books);
-    if books.changed.is_empty() {
+    if books.changed.is_empty() && books.marked.is_empty() {
         transaction.rollback().await?;
         return Ok(Done::Nothing(applied));
     }

@@ -2,8 +2,8 @@
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed,
-        PaymentAct, Release, Released,
+        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
+        Confirmed, PaymentAct, Release, Released, Revocation, RevokeTicket,
     },
     catalog::Moved,
     digest::Digest,
@@ -13,7 +13,7 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::{load, load::Needs, store, trails};
+use super::{door, load, load::Needs, store, trails};
 use crate::{
     sql::books::Books,
     sqlite::{
@@ -29,6 +29,8 @@ pub(super) enum Act {
     Release { batch: Vec<Release>, now: Timestamp, reply: Reply<Applied<Released>> },
     Expire { now: Timestamp, max: usize, reply: Reply<Applied<Booking>> },
     Cancel { batch: Vec<CancelSeats>, now: Timestamp, reply: Reply<Applied<Cancelled>> },
+    CheckIn { event: EventId, batch: Vec<CheckIn>, reply: Reply<Vec<CheckedIn>> },
+    Revoke { event: EventId, batch: Vec<RevokeTicket>, reply: Reply<Vec<Revocation>> },
     Payment { act: PaymentAct, reply: Reply<()> },
     Audit { entry: AuditEntry, reply: Reply<()> },
     Published { number: u64, reply: Reply<()> },
@@ -49,6 +51,8 @@ impl queue::Act for Act {
                 Self::Confirm { batch, .. } => 1 + batch.len(),
                 Self::Release { batch, .. } => 1 + batch.len(),
                 Self::Cancel { batch, .. } => 1 + batch.len(),
+                Self::CheckIn { batch, .. } => 1 + batch.len(),
+                Self::Revoke { batch, .. } => 1 + batch.len(),
                 _ => 1,
             }
     }
@@ -74,7 +78,9 @@ impl Act {
                 let (latest, most) = needs.due.unwrap_or_default();
                 needs.due = Some((latest.max(*now), most.saturating_add(*max)));
             }
-            Self::Cancel { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
+            Self::Cancel { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
+            Self::CheckIn { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
+            Self::Revoke { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
             Self::Payment { .. }
             | Self::Audit { .. }
             | Self::Published { .. }
@@ -110,6 +116,12 @@ impl Act {
             Self::Cancel { batch, now, reply } => {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.cancel(ask, *now, touched))));
             }
+            Self::CheckIn { event, batch, reply } => {
+                reply.set(batch.iter().map(|ask| books.check_in(event, ask)).collect());
+            }
+            Self::Revoke { event, batch, reply } => {
+                reply.set(batch.iter().map(|ask| books.revoke_ticket(event, ask)).collect());
+            }
             Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
             Self::ChainEnd { .. } | Self::CallOff { .. } | Self::Move { .. } | Self::TellMoved { .. } => {}
         }
@@ -133,6 +145,7 @@ impl Group for Writer {
             act.decide(&mut books);
         }
         store::books(transaction, &books).await?;
+        door::marks(transaction, &books).await?;
         trails::payments(transaction, &books.acts).await?;
         trails::record(transaction, acts).await
     }
@@ -145,6 +158,8 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.send(),
                 Act::Expire { reply, .. } => reply.send(),
                 Act::Cancel { reply, .. } => reply.send(),
+                Act::CheckIn { reply, .. } => reply.send(),
+                Act::Revoke { reply, .. } => reply.send(),
                 Act::Payment { reply, .. }
                 | Act::Audit { reply, .. }
                 | Act::Published { reply, .. }
@@ -164,6 +179,8 @@ impl Group for Writer {
                 Act::Release { reply, .. } => reply.fail(why),
                 Act::Expire { reply, .. } => reply.fail(why),
                 Act::Cancel { reply, .. } => reply.fail(why),
+                Act::CheckIn { reply, .. } => reply.fail(why),
+                Act::Revoke { reply, .. } => reply.fail(why),
                 Act::Payment { reply, .. }
                 | Act::Audit { reply, .. }
                 | Act::Published { reply, .. }

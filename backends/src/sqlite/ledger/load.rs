@@ -9,7 +9,10 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::rows::{kept, select_bookings};
+use super::{
+    door,
+    rows::{kept, select_bookings},
+};
 use crate::sql::{
     books::{Books, Hall, Seat},
     stored::{from_text, to_json, to_u64, unreadable},
@@ -22,11 +25,23 @@ pub(super) struct Needs {
     pub(super) bookings: BTreeSet<BookingId>,
     /// Of those, the ones to confirm: if late, their session's and user's other bookings count, too.
     pub(super) confirms: BTreeSet<BookingId>,
+    /// And the ones whose tickets count.
+    pub(super) marked: BTreeSet<BookingId>,
     pub(super) sessions: BTreeSet<SessionId>,
     pub(super) users: BTreeSet<(UserId, EventId)>,
     pub(super) seats: BTreeSet<(EventId, SeatIndex)>,
     /// Holds whose deadline has passed at this moment, so many at most.
     pub(super) due: Option<(Timestamp, usize)>,
+}
+
+impl Needs {
+    /// Names these bookings, and what the door knows of their tickets.
+    pub(super) fn tickets<'a>(&mut self, bookings: impl Iterator<Item = &'a BookingId>) {
+        for booking in bookings {
+            self.bookings.insert(booking.clone());
+            self.marked.insert(booking.clone());
+        }
+    }
 }
 
 /// Reads the books for `needs`.
@@ -46,6 +61,9 @@ pub(super) async fn books(connection: &mut SqliteConnection, mut needs: Needs) -
     others(connection, &needs, &owners, &mut books).await?;
     halls(connection, &needs, &mut books).await?;
     given_back(connection, &needs, &mut books).await?;
+    if !needs.marked.is_empty() {
+        door::load(connection, &needs.marked, &mut books).await?;
+    }
     Ok(books)
 }
 

@@ -1,7 +1,10 @@
 //! What the ledger's schema refuses, whoever asks, and how a group fails.
 
 use booking_core::{
-    booking::{AuditEntry, CancelSeats, ClaimSeats, Claimed, ConfirmSeats, Confirmed, PaymentAct, PaymentStep},
+    booking::{
+        AuditEntry, CancelSeats, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats, Confirmed, GateEntry,
+        PaymentAct, PaymentStep,
+    },
     digest::Digest,
     money::Money,
     ports::ledger::{Ledger as _, LedgerReader as _},
@@ -79,6 +82,9 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
     };
     ledger.record_audit(&entry).await.unwrap();
     ledger.chain_end(&entry.event_id, Digest::of(&[b"end"])).await.unwrap();
+    let first = GateEntry { gate: "North".to_owned(), scan: "s1".to_owned(), at: at(4) };
+    let scan = CheckIn { booking: confirm(1).booking, seat: SeatIndex(1), entry: first };
+    assert_eq!(ledger.check_in(&entry.event_id, &[scan]).await.unwrap(), [CheckedIn::In]);
     let mut other = intruder(&folder.path().join("ledger.db")).await;
     for (sql, why) in [
         ("INSERT INTO seat_claims VALUES ('evt_1', 1, 'booking_2', 0, 0)", "UNIQUE"),
@@ -88,6 +94,15 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
         ("DELETE FROM seat_claims WHERE seat = 2", "invariant 3"),
         ("UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'", "invariant 3"),
         ("DELETE FROM bookings", "invariant 3"),
+        ("UPDATE ticket_marks SET gate = 'South'", "invariant 11"),
+        ("DELETE FROM ticket_marks", "invariant 11"),
+        (
+            "INSERT INTO ticket_marks (booking_id, seat, event_id, entered_at, gate, scan)
+             VALUES ('booking_2', 3, 'evt_1', 1, 'North', 's2')",
+            "invariant 11",
+        ),
+        ("UPDATE bookings SET state = 'cancelled' WHERE booking_id = 'booking_1'", "invariant 11"),
+        ("UPDATE bookings SET seats = '[2]', cancelled_seats = '[1]' WHERE booking_id = 'booking_1'", "invariant 11"),
         ("UPDATE payment_acts SET amount = 1", "append-only"),
         ("DELETE FROM payment_acts", "append-only"),
         ("UPDATE audit SET actor = 'nobody'", "append-only"),

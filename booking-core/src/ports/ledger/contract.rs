@@ -1,6 +1,7 @@
 //! The ledger's suite: see [`crate::ports::contract`].
 
 mod claiming;
+mod door;
 mod moving;
 mod records;
 mod settling;
@@ -8,6 +9,7 @@ mod settling;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use claiming::*;
+pub use door::*;
 pub use moving::*;
 pub use records::*;
 pub use settling::*;
@@ -72,6 +74,13 @@ macro_rules! ledger_contract {
             a_hold_that_is_confirmed_after_a_move_is_told
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
+            a_ticket_lets_in_once
+            gates_at_once_let_in_one
+            a_seat_is_inside_or_cancelled_and_never_both
+            a_ticket_that_was_revoked_lets_nobody_in_until_it_is_good_again
+            who_was_let_in_gets_the_money_back_when_the_event_is_called_off
+            a_door_learns_of_every_change
+            a_check_in_that_was_answered_survives_a_restart
         }
     };
 }

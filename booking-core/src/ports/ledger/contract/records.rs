@@ -331,7 +331,7 @@ pub async fn a_cancellation_records_what_is_to_be_given_back<L: Ledger>(open: im
     let paid = PaymentAct { step: PaymentStep::Authorised, at: at(1), ..due(0, 6_000) };
     let acts = [due(2, 200), due(4, 1_000)];
     let of_one = ledger.payment_acts(&booking(1)).await.expect("the acts");
-    assert_eq!(of_one, [&[paid.clone()], &acts[..]].concat());
+    assert_eq!(of_one, [std::slice::from_ref(&paid), &acts[..]].concat());
     assert_eq!(ledger.unsettled_payments(at(2), 10).await.expect("the unsettled"), acts);
     assert_eq!(ledger.refunds_left(&event(1)).await.expect("a count"), 2);
     assert_eq!(ledger.refunds_left(&event(2)).await.expect("a count"), 0);

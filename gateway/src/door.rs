@@ -1,0 +1,4 @@
+//! The door: tickets are scanned, once each, online or sent later by a door that was cut off.
+
+pub(crate) mod list;
+pub(crate) mod scan;
