@@ -75,13 +75,11 @@ impl PostgresSettings {
     /// The same, with the limits of statements and locks.
     pub(super) fn limited(&self, host: PgConnectOptions) -> PgConnectOptions {
         // A plan that was kept from when a sale's tables were empty reads them whole once they are full. And statistics
-        // are late of a table that grows by thousands a second: everything here is looked up by its key.
+        // are late of a table that grows by thousands a second, and what is looked up is in memory: by its key, then.
         let plans = [
             ("plan_cache_mode", "force_custom_plan"),
             ("enable_seqscan", "off"),
-            ("enable_bitmapscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
+            ("random_page_cost", "1.1"),
             ("max_parallel_workers_per_gather", "0"),
             // A table of one row is read whole all the same, at a cost that looks worth compiling for.
             ("jit", "off"),

@@ -15,7 +15,7 @@ use booking_core::{
     },
     catalog::{Event, Venue},
     digest::Digest,
-    id::{EventId, TransactionId, UserId},
+    id::{BookingId, EventId, TransactionId, UserId},
     money::Money,
     ports::{
         catalog::Catalog,
@@ -107,16 +107,12 @@ impl Stores {
             self.payments.create(&transaction, price(), SandboxOutcome::Approve).await.unwrap();
             self.payments.authorise(&claim.booking, &transaction, price()).await.unwrap();
             self.payments.capture(&claim.booking, &transaction).await.unwrap();
-            for step in [PaymentStep::Asked, PaymentStep::Captured] {
-                let (booking, transaction, reason) = (claim.booking.clone(), transaction.clone(), None);
-                let act = PaymentAct { booking, transaction, refund: 0, step, amount: price(), at: now, reason };
-                self.ledger.record_payment(&act).await.unwrap();
-            }
+            self.record(&claim.booking, number, PaymentStep::Asked, now).await;
         });
         join_all(paid).await;
         let confirms: Vec<ConfirmSeats> = claims
             .iter()
-            .zip(numbers)
+            .zip(numbers.clone())
             .map(|(claim, number)| ConfirmSeats {
                 booking: claim.booking.clone(),
                 user: claim.user.clone(),
@@ -125,6 +121,14 @@ impl Stores {
             .collect();
         let confirmed = self.ledger.confirm(&confirms, now).await.unwrap();
         assert!(confirmed.answers.iter().all(|answer| matches!(answer, Confirmed::Confirmed(_))));
+        let bookings = claims.iter().zip(numbers);
+        join_all(bookings.map(|(claim, number)| self.record(&claim.booking, number, PaymentStep::Captured, now))).await;
+    }
+
+    async fn record(&self, booking: &BookingId, number: u32, step: PaymentStep, at: Timestamp) {
+        let (booking, transaction, amount) = (booking.clone(), transaction(number), price());
+        let act = PaymentAct { booking, transaction, refund: 0, step, amount, reason: None, at };
+        self.ledger.record_payment(&act).await.unwrap();
     }
 
     /// Asserts that every booking is cancelled, and its money went back once.
@@ -140,7 +144,13 @@ impl Stores {
         assert_eq!((booking.state, booking.refund), (BookingState::Cancelled, Some(PRICE)), "{id}");
         let acts = self.ledger.payment_acts(&id).await.unwrap();
         let steps: Vec<PaymentStep> = acts.iter().map(|act| act.step).collect();
-        let expected = [PaymentStep::Asked, PaymentStep::Captured, PaymentStep::RefundDue, PaymentStep::Refunded];
+        let expected = [
+            PaymentStep::Asked,
+            PaymentStep::Authorised,
+            PaymentStep::Captured,
+            PaymentStep::RefundDue,
+            PaymentStep::Refunded,
+        ];
         assert_eq!(steps, expected, "{id}");
         let standing = self.payments.standing(&transaction(number)).await.unwrap().expect("it was paid");
         assert_eq!(standing.refunded, PRICE, "{id}: once, and all of it");
