@@ -145,7 +145,7 @@ test("the operator sees to a refund that the provider refuses", async () => {
   await page.getByLabel("Operator key").fill(weir.key);
   await page.getByRole("button", { name: "Sign in" }).click();
   const row = page.getByRole("row").filter({ hasText: booking });
-  await row.getByText("€45.00").waitFor();
+  await row.getByText("45.00 EUR").waitFor();
   assert.deepEqual(await barriers(page), []);
   await row.getByRole("button", { name: "Try again" }).click();
   await row.getByText(/still stuck/i).waitFor();
