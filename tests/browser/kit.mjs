@@ -89,3 +89,42 @@ export async function startBrowser() {
     stop: () => browser.close(),
   };
 }
+
+/** Buys the seat over the API with a payment that goes as `outcome` says, and cancels it. Answers the booking's id. */
+export async function buyAndCancel({ base }, eventId, { seat, outcome }) {
+  const call = async (method, path, { headers = {}, body } = {}) => {
+    const init = { method, headers: { ...headers, ...(body && { "content-type": "application/json" }) } };
+    const answer = await fetch(base + path, { ...init, ...(body && { body: JSON.stringify(body) }) });
+    const data = await answer.json().catch(() => undefined);
+    return { status: answer.status, data };
+  };
+  const must = async (...all) => {
+    const answer = await call(...all);
+    if (answer.status >= 300) throw new Error(`${all[0]} ${all[1]}: ${answer.status} ${JSON.stringify(answer.data)}`);
+    return answer.data;
+  };
+  const { accessToken } = await must("POST", "/v1/users/guest");
+  const user = { authorization: `Bearer ${accessToken}` };
+  const line = `/v1/events/${eventId}/line`;
+  const { placeToken } = await must("POST", line, { headers: user });
+  let token = placeToken;
+  for (;;) {
+    const place = await must("GET", `${line}/place`, { headers: { "weir-place": token } });
+    token = place.placeToken ?? token;
+    if (place.state === "called") break;
+    await new Promise((done) => setTimeout(done, place.pollAfterMs ?? 500));
+  }
+  const { admissionToken } = await must("POST", `${line}/claim`, { headers: { ...user, "weir-place": token } });
+  const held = await must("POST", "/v1/bookings/reserve", {
+    headers: { ...user, "weir-admission": admissionToken, "idempotency-key": "one" },
+    body: { eventId, seats: [seat] },
+  });
+  const { totalAmount: amount, currency, bookingId } = held;
+  const { transactionId } = await must("POST", "/v1/sandbox/payments", { body: { amount, currency, outcome } });
+  const paymentDetails = { paymentMethod: "card", transactionId, amount };
+  await must("POST", "/v1/bookings/confirm", {
+    headers: { ...user, "weir-admission": admissionToken }, body: { bookingId, paymentDetails },
+  });
+  await must("POST", `/v1/bookings/${bookingId}/cancel`, { headers: user });
+  return bookingId;
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { openSale, startBrowser, startWeir } from "./kit.mjs";
+import { buyAndCancel, openSale, startBrowser, startWeir } from "./kit.mjs";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let weir, browser;
@@ -135,4 +135,21 @@ test("the operator sees the sale and pauses it", async () => {
   await page.getByRole("button", { name: "Resume the sale" }).click();
   await page.getByText("The sale goes on.", { exact: true }).waitFor();
   assert.deepEqual(await barriers(page), []);
+});
+
+test("the operator sees to a refund that the provider refuses", async () => {
+  const event = await openSale(weir, { opensInMs: 1000 });
+  const booking = await buyAndCancel(weir, event, { seat: "C-5", outcome: "refuseRefund" });
+  const page = await browser.page({ viewport: { width: 1280, height: 900 } });
+  await page.goto(`${weir.base}/operator`);
+  await page.getByLabel("Operator key").fill(weir.key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  const row = page.getByRole("row").filter({ hasText: booking });
+  await row.getByText("45.00 EUR").waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await row.getByRole("button", { name: "Try again" }).click();
+  await row.getByText(/still stuck/i).waitFor();
+  await row.getByLabel("Done outside, how").fill("paid back by bank transfer");
+  await row.getByRole("button", { name: "Note as resolved" }).click();
+  await page.getByText("Nothing is stuck.", { exact: true }).waitFor();
 });

@@ -449,6 +449,20 @@ operator-audit-what = What
 operator-audit-before = Before
 operator-audit-after = After
 operator-audit-more = Show older
+operator-stuck = Money that somebody has to see to
+operator-stuck-hint = Of all events: what could be neither taken nor given back, after trying for an hour or because the provider refuses.
+operator-stuck-empty = Nothing is stuck.
+operator-stuck-since = Stuck since
+operator-stuck-what = What
+operator-stuck-amount = Amount
+operator-stuck-why = Why
+operator-stuck-do = What to do
+operator-stuck-payment = Payment
+operator-stuck-refund = Refund number { $n }
+operator-stuck-again = Try again
+operator-stuck-how = Done outside, how
+operator-stuck-resolve = Note as resolved
+operator-stuck-done = It is settled.
 
 ## Tickets to print
 

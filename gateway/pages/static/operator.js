@@ -8,6 +8,7 @@ import { readEvents } from "./sse.js";
 import { drawChart, keepSamples, SERIES } from "./chart.js";
 import { bindControls } from "./controls.js";
 import { bindAudit } from "./audit.js";
+import { bindStuck } from "./stuck.js";
 
 const KEPT_KEY = "weir-operator-key";
 const KEPT_EVENT = "weir-operator-event";
@@ -38,6 +39,7 @@ const ask = (method, path, options = {}) =>
 const salePath = () => `/v1/operator/events/${eventId}/sale`;
 
 const audit = bindAudit({ ask, path: () => `/v1/operator/events/${eventId}/audit` });
+const stuck = bindStuck({ ask });
 const controls = bindControls({
   ask,
   path: salePath,
@@ -158,6 +160,7 @@ async function choose(id) {
 
 function signOut(reason) {
   following.abort();
+  stuck.stop();
   key = "";
   sessionStorage.removeItem(KEPT_KEY);
   show($("console"), false);
@@ -176,6 +179,7 @@ async function signIn() {
     show($("sign-in"), false);
     show($("console"), true);
     show($("sign-out"), true);
+    stuck.start();
     const options = data.events.map((event) => {
       const option = make("option", { value: event.eventId }, labelOf(event.title, event.phase));
       option.dataset.title = event.title;

@@ -71,7 +71,7 @@ impl Sources {
                 "checkout.css", "checkout.js", "clock.js", "console.css", "controls.js", "door-kept.js", "door.css", "door.js",
                 "draw.js", "event.js", "format.js", "live.js", "messages.js", "operator.js", "page.js", "room-view.js", "room.css", "room.js",
                 "seat-list.js", "seat-map.js", "seat-move.js", "seat-zoom.js", "seats-model.js", "seats.css",
-                "seats.js", "sheets.css", "sheets.js", "sse.js", "tickets.js", "verify.js", "weir.svg",
+                "seats.js", "sheets.css", "sheets.js", "sse.js", "stuck.js", "tickets.js", "verify.js", "weir.svg",
             ),
             locales: embedded!("locales": "en.ftl"),
             locale_overrides: BTreeMap::new(),

@@ -83,7 +83,7 @@ fn a_page_hands_its_scripts_every_message_that_they_use() {
             ],
         ),
         ("draw", &["common", "draw"], &["draw.js", "api.js"]),
-        ("operator", &["common", "operator"], &["operator.js", "controls.js", "audit.js", "api.js"]),
+        ("operator", &["common", "operator"], &["operator.js", "controls.js", "audit.js", "stuck.js", "api.js"]),
     ];
     for (page, prefixes, scripts) in pages {
         let template = sources.templates[&format!("{page}.html")].text().expect("text");
