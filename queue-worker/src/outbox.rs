@@ -37,7 +37,10 @@ impl Relay {
     /// If the ledger or the log fails; what was published then is published again.
     pub async fn step(&mut self, _now: Timestamp) -> Result<Progress, Error> {
         let rows = self.parts.ledger.outbox(self.at_once).await?;
-        let Some(last) = rows.last().map(|row| row.number) else { return Ok(Progress::Idle) };
+        if rows.is_empty() {
+            return Ok(Progress::Idle);
+        }
+        let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
         let published = rows.len();
         let log = &*self.parts.log;
         let lanes = log.lanes(&Topic::Changes).await?;
@@ -47,7 +50,7 @@ impl Relay {
         }
         // Rows of one booking one after the other, bookings side by side.
         try_join_all(of_booking.into_values().map(|rows| publish(log, lanes, rows))).await?;
-        self.parts.ledger.outbox_published(last).await?;
+        self.parts.ledger.outbox_published(&numbers).await?;
         self.gauges.published_total.add(published);
         // A row at a time would cost the ledger and the log a round trip each; nobody waits for these.
         Ok(if published < self.at_once { Progress::Later(self.every_ms) } else { Progress::Did(published) })

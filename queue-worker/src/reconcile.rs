@@ -82,6 +82,10 @@ impl Report {
     }
 }
 
+/// How long after its start a worker runs for the first time, unless it runs more often than that: what it finds waiting
+/// after a crash comes first.
+const FIRST_RUN_AFTER_MS: i64 = 60_000;
+
 /// Compares, again and again or once. One for all events; more than one do no harm.
 pub struct Reconciler {
     parts: Parts,
@@ -89,6 +93,8 @@ pub struct Reconciler {
     /// `None`: one run, over everything there ever was.
     every_ms: Option<i64>,
     mends: bool,
+    /// When it was first asked to.
+    begun: Option<Timestamp>,
     run: Option<Run>,
     last: Option<(Timestamp, Report)>,
 }
@@ -109,12 +115,12 @@ impl Reconciler {
     /// A reconciler that mends, every [`Settings::reconcile_every_ms`], what was touched since the run before.
     pub fn new(parts: Parts, settings: &Settings, gauges: Arc<Gauges>) -> Self {
         let every_ms = Some(millis(settings.reconcile_every_ms));
-        Self { parts, gauges, every_ms, mends: true, run: None, last: None }
+        Self { parts, gauges, every_ms, mends: true, begun: None, run: None, last: None }
     }
 
     /// One run over everything there ever was; `mends`: whether it mends what it can.
     pub fn once(parts: Parts, gauges: Arc<Gauges>, mends: bool) -> Self {
-        Self { parts, gauges, every_ms: None, mends, run: None, last: None }
+        Self { parts, gauges, every_ms: None, mends, begun: None, run: None, last: None }
     }
 
     /// What the last run came to that got to its end.
@@ -164,9 +170,11 @@ impl Reconciler {
         Ok(Progress::Did(1))
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
+    fn is_due(&mut self, now: Timestamp) -> bool {
+        let begun = *self.begun.get_or_insert(now);
         match (&self.run, &self.last, self.every_ms) {
-            (Some(_), ..) | (None, None, _) => true,
+            (Some(_), ..) | (None, None, None) => true,
+            (None, None, Some(every_ms)) => now.millis_since(begun) >= every_ms.min(FIRST_RUN_AFTER_MS),
             (None, Some(_), None) => false,
             (None, Some((began, _)), Some(every_ms)) => !(0..every_ms).contains(&now.millis_since(*began)),
         }

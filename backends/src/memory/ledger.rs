@@ -4,7 +4,10 @@ mod books;
 mod door;
 mod moved;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use booking_core::{
@@ -178,11 +181,9 @@ impl Ledger for MemoryLedger {
         Ok(locked(&self.0).outbox.iter().take(max).cloned().collect())
     }
 
-    async fn outbox_published(&self, number: u64) -> PortResult<()> {
-        let mut books = locked(&self.0);
-        while books.outbox.front().is_some_and(|row| row.number <= number) {
-            books.outbox.pop_front();
-        }
+    async fn outbox_published(&self, numbers: &[u64]) -> PortResult<()> {
+        let published: HashSet<u64> = numbers.iter().copied().collect();
+        locked(&self.0).outbox.retain(|row| !published.contains(&row.number));
         Ok(())
     }
 

@@ -255,8 +255,8 @@ impl Ledger for PostgresLedger {
         ask!(&self.database, PORT, connection => outbox::read(connection, max))
     }
 
-    async fn outbox_published(&self, number: u64) -> PortResult<()> {
-        ask!(&self.database, PORT, connection => outbox::published(connection, number))
+    async fn outbox_published(&self, numbers: &[u64]) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => outbox::published(connection, numbers))
     }
 
     async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {

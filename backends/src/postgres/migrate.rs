@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
@@ -24,6 +24,7 @@ const STEPS: [(&str, &str); 8] = [
     ("lookups", include_str!("../../migrations/postgres/0006_lookups.sql")),
     ("moved", include_str!("../../migrations/postgres/0007_moved.sql")),
     ("doors", include_str!("../../migrations/postgres/0008_doors.sql")),
+    ("lean", include_str!("../../migrations/postgres/0009_lean.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

@@ -230,8 +230,8 @@ impl Ledger for SqliteLedger {
         self.0.database.answer(read::outbox(self.readers(), max).await)
     }
 
-    async fn outbox_published(&self, number: u64) -> PortResult<()> {
-        self.ask(|reply| Act::Published { number, reply }).await
+    async fn outbox_published(&self, numbers: &[u64]) -> PortResult<()> {
+        self.ask(|reply| Act::Published { numbers: numbers.to_vec(), reply }).await
     }
 
     async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {

@@ -100,15 +100,15 @@ async fn relay(ledger: PostgresLedger, over: Arc<AtomicBool>) -> Vec<OutboxRow> 
     loop {
         let is_over = over.load(Ordering::Acquire);
         let rows = ledger.outbox(7).await.expect("the outbox");
-        match rows.last() {
-            Some(last) => {
-                let number = last.number;
-                published.extend(rows);
-                ledger.outbox_published(number).await.expect("noted");
+        if rows.is_empty() {
+            if is_over {
+                return published;
             }
-            None if is_over => return published,
-            None => tokio::task::yield_now().await,
+            tokio::task::yield_now().await;
         }
+        let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
+        published.extend(rows);
+        ledger.outbox_published(&numbers).await.expect("noted");
     }
 }
 

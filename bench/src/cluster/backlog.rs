@@ -19,10 +19,13 @@ const CONTESTED: usize = 20_000;
 /// The seat that everybody wants; the first booking has it.
 pub(super) const WANTED: usize = 0;
 /// Bookings that are confirmed at a pace.
-const PACED: usize = 1_500;
-const ALL: usize = BOOKINGS + PACED;
-/// That pace: this share of what a backlog is worked off at. Commands that come one by one are an append each, which cost
-/// the brokers alone several times what they do together.
+const PACED: usize = 1_000;
+/// Bookings that are confirmed by a crowd, each buyer's after the one before is answered: what saturates the machine.
+/// Commands that come one by one are an append each, which cost the brokers alone several times what they do together.
+const CROWDED: usize = 1_000;
+const ALL: usize = BOOKINGS + CROWDED + 2 * PACED;
+/// Two paces, as shares of what saturates the machine: with one it has hardly any time left, with the other it has.
+const BUSY_PACE: f64 = 0.5;
 const PACE: f64 = 0.1;
 /// How long 99 of 100 of them may take, in milliseconds.
 const MOST_MS: f64 = 50.0;
@@ -42,7 +45,9 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
     let log = installation.log().await?;
     let mut replies = Replies::from_now(&log).await?;
     let all: Vec<_> = (0..ALL).map(Planned::new).collect();
-    let (bookings, paced) = all.split_at(BOOKINGS);
+    let (bookings, single) = all.split_at(BOOKINGS);
+    let (crowded, paced) = single.split_at(CROWDED);
+    let (busy, calm) = paced.split_at(PACED);
 
     progress(format_args!("cluster: a backlog of {BOOKINGS} holds"));
     worker.stop().await?;
@@ -66,8 +71,8 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
     .await?;
 
     progress(format_args!("cluster: a backlog of {BOOKINGS} confirmations"));
-    append_to(&log, &event, paced, Planned::hold).await?;
-    ensure!(replies.take(PACED).await?.replies.iter().all(is_done), "a hold was refused");
+    append_to(&log, &event, single, Planned::hold).await?;
+    ensure!(replies.take(single.len()).await?.replies.iter().all(is_done), "a hold was refused");
     worker.stop().await?;
     gateway.stop().await?;
     let due = due(&held.replies)?;
@@ -77,7 +82,10 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
     let weir = installation.stage.start_with_own_sandbox().await?;
     let confirmed = replies.take(BOOKINGS).await?;
     ensure!(confirmed.replies.iter().all(is_done), "a confirmation was refused");
-    let took = paced::confirm(&log, &event, paced, due, confirmed.rate * PACE, &mut replies).await?;
+    progress(format_args!("cluster: confirmations one by one"));
+    let saturated = paced::saturate(&log, &event, crowded, due, &mut replies).await?;
+    let while_busy = paced::confirm(&log, &event, busy, due, saturated * BUSY_PACE, &mut replies).await?;
+    let took = paced::confirm(&log, &event, calm, due, saturated * PACE, &mut replies).await?;
     weir.stop().await?;
 
     progress(format_args!("cluster: the same scripts and statements by themselves"));
@@ -117,7 +125,17 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
         ),
         share(
             format_args!(
-                "the same: Weir {}, pgbench with one transaction a booking {}",
+                "confirmations, all that the ledger does for them: {}, pgbench with one transaction a booking {}",
+                per_second(statements.whole_confirmations),
+                per_second(one_by_one)
+            ),
+            statements.whole_confirmations,
+            one_by_one,
+            LEAST_BATCHED,
+        ),
+        share(
+            format_args!(
+                "the same with brokers, Redis and the provider on the same cores: Weir {}, pgbench with one transaction a booking {}",
                 per_second(confirmed.rate),
                 per_second(one_by_one)
             ),
@@ -125,10 +143,18 @@ pub(super) async fn measure(options: &Options, servers: &Servers) -> Result<Vec<
             one_by_one,
             LEAST_BATCHED,
         ),
+        Row::plain(
+            format_args!(
+                "a confirmation, {} coming in one by one, half of what saturates: 99 of 100 (median {:.1} ms)",
+                per_second(saturated * BUSY_PACE),
+                while_busy.median
+            ),
+            format_args!("{:.1} ms", while_busy.late),
+        ),
         Row::limited(
             format_args!(
-                "a confirmation, {} coming in: 99 of 100 (median {:.1} ms)",
-                per_second(confirmed.rate * PACE),
+                "a confirmation, {} coming in one by one, a tenth of what saturates: 99 of 100 (median {:.1} ms)",
+                per_second(saturated * PACE),
                 took.median
             ),
             format_args!("{:.1} ms", took.late),

@@ -14,10 +14,38 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::time::{Instant, sleep_until};
 
 use super::{backlog::is_done, replies::Replies, round_trip::Spread};
-use crate::backlog::{AT_ONCE, Planned};
+use crate::backlog::{AT_ONCE, Planned, append_to};
 
 /// Confirmations before the first that counts.
 const WARM_UP: usize = 100;
+
+/// Buyers of a crowd.
+const CROWD: usize = 16;
+
+/// Confirms `bookings`, each as soon as one of a crowd's before is answered. Answers how many a second.
+///
+/// # Errors
+/// If one is refused or not answered.
+pub(super) async fn saturate(
+    log: &KafkaLog,
+    event: &EventId,
+    bookings: &[Planned],
+    due: Money,
+    replies: &mut Replies,
+) -> Result<f64> {
+    let begun = Instant::now();
+    let mut asked = 0;
+    let mut answered = 0;
+    while answered < bookings.len() {
+        let now = bookings.len().min(answered + CROWD);
+        append_to(log, event, &bookings[asked..now], |booking| booking.confirm(due.amount)).await?;
+        asked = now;
+        let page = replies.take_each(1).await?;
+        ensure!(page.iter().all(|(reply, _)| is_done(reply)), "a confirmation was refused");
+        answered += page.len();
+    }
+    Ok(super::rate_since(begun, bookings.len()))
+}
 
 /// Confirms `bookings`, `rate` of them a second, whether those before are answered or not.
 ///

@@ -168,11 +168,12 @@ pub trait Ledger: LedgerReader {
     /// Adds to the event's audit trail. The same `command` twice is one row.
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()>;
 
-    /// Up to `max` outbox rows that are not yet published, oldest first.
+    /// Up to `max` outbox rows that are not yet published: those of one event in the order of its changes, whose numbers
+    /// rise. Of another event, a row may turn up below a number that was read before.
     async fn outbox(&self, max: usize) -> PortResult<Vec<OutboxRow>>;
 
-    /// Notes that the outbox is published up to and with `number`.
-    async fn outbox_published(&self, number: u64) -> PortResult<()>;
+    /// Notes that the outbox rows of these numbers are published.
+    async fn outbox_published(&self, numbers: &[u64]) -> PortResult<()>;
 
     /// The last link of the event's seed chain: keeps `candidate` unless one is kept, and answers the kept one. It is
     /// a secret until the draw reveals it.

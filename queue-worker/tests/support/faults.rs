@@ -191,7 +191,7 @@ faulty! { Ledger of Ledger {
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();
     fn outbox(max: usize) -> Vec<OutboxRow>;
-    fn outbox_published(number: u64) -> ();
+    fn outbox_published(numbers: &[u64]) -> ();
     fn chain_end(event: &EventId, candidate: Digest) -> Digest;
 } }
 

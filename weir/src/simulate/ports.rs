@@ -364,8 +364,8 @@ impl Ledger for Ports {
         self.call("ledger", self.stores.ledger.outbox(max)).await
     }
 
-    async fn outbox_published(&self, number: u64) -> PortResult<()> {
-        self.call("ledger", self.stores.ledger.outbox_published(number)).await
+    async fn outbox_published(&self, numbers: &[u64]) -> PortResult<()> {
+        self.call("ledger", self.stores.ledger.outbox_published(numbers)).await
     }
 
     async fn chain_end(&self, event: &EventId, candidate: Digest) -> PortResult<Digest> {

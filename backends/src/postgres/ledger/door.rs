@@ -81,7 +81,8 @@ pub(super) async fn bookings(
     max: usize,
 ) -> Read<Vec<DoorBooking>> {
     let changes: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT number, booking_id FROM door_changes WHERE event_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+        "SELECT door_version, booking_id FROM bookings WHERE event_id = $1 AND door_version > $2
+         ORDER BY door_version LIMIT $3",
     )
     .bind(event.as_str())
     .bind(to_i64(since))

@@ -68,7 +68,7 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
             UPDATE bookings SET moves_told = $1 WHERE booking_id = ANY ($2)
         )
         INSERT INTO outbox (kind, booking_id, booking, at)
-        SELECT $3, booking_id, booking::json, $4 FROM unnest($2::text[], $5::text[]) AS o (booking_id, booking)",
+        SELECT $3, booking_id, booking, $4 FROM unnest($2::text[], $5::text[]) AS o (booking_id, booking)",
     )
     .bind(i64::from(moved.number))
     .bind(told.iter().map(|booking| booking.booking_id.as_str()).collect::<Vec<_>>())

@@ -121,6 +121,11 @@ const WRITE: &str = "WITH made AS (
             claimed_at = excluded.claimed_at
         WHERE c.booking_id = excluded.booking_id OR c.until <= excluded.claimed_at
         RETURNING 1
+    ), kept AS (
+        UPDATE seat_claims c SET until = k.until, claimed_at = $21
+        FROM unnest($30::text[], $31::bigint[], $32::text[], $33::bigint[]) AS k (event_id, seat, booking_id, until)
+        WHERE c.event_id = k.event_id AND c.seat = k.seat AND c.booking_id = k.booking_id
+        RETURNING 1
     ), counted AS (
         UPDATE event_versions v SET version = h.version, booked = h.booked
         FROM unnest($22::text[], $23::bigint[], $24::bigint[]) AS h (event_id, version, booked)
@@ -128,14 +133,14 @@ const WRITE: &str = "WITH made AS (
         RETURNING 1
     ), told AS (
         INSERT INTO outbox (kind, booking_id, booking, at)
-        SELECT kind, booking_id, booking::json, at
+        SELECT kind, booking_id, booking, at
         FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]) WITH ORDINALITY
             AS o (kind, booking_id, booking, at, place)
         ORDER BY place
     ), marked AS (
         INSERT INTO acts (act_id) VALUES ($29)
     )
-    SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM settled), (SELECT count(*) FROM taken),
+    SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM settled), (SELECT count(*) FROM taken) + (SELECT count(*) FROM kept),
         (SELECT count(*) FROM counted)";
 
 async fn write(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
@@ -145,7 +150,7 @@ async fn write(connection: &mut PgConnection, books: &Books, act: ActId) -> Resu
     let of_made = |part: fn(&Booking) -> &str| made.iter().map(|kept| part(&kept.booking)).collect::<Vec<_>>();
     let settled: Vec<_> =
         changed().map(|kept| &kept.booking).filter(|booking| booking.state != BookingState::Held).collect();
-    let taken = taken(books);
+    let (kept, taken): (Vec<_>, Vec<_>) = owned(books).partition(|seat| seat.is_kept);
     let halls: Vec<_> = books.halls.iter().filter(|(_, hall)| hall.changed).collect();
     let written: (i64, i64, i64, i64) = sqlx::query_as(WRITE)
         .bind(of_made(|booking| booking.booking_id.as_str()))
@@ -177,32 +182,38 @@ async fn write(connection: &mut PgConnection, books: &Books, act: ActId) -> Resu
         .bind(books.outbox.iter().map(|row| to_json(&row.booking)).collect::<Vec<_>>())
         .bind(books.outbox.iter().map(|row| row.at.as_millis()).collect::<Vec<_>>())
         .bind(&act[..])
+        .bind(kept.iter().map(|kept| kept.event.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|kept| i64::from(kept.seat.0)).collect::<Vec<_>>())
+        .bind(kept.iter().map(|kept| kept.owner.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|kept| kept.until).collect::<Vec<_>>())
         .fetch_one(connection)
         .await?;
     all("bookings made", written.0, made.len())?;
     all("bookings changed", written.1, settled.len())?;
-    all("seats taken", written.2, taken.len())?;
+    all("seats taken", written.2, taken.len() + kept.len())?;
     all("events", written.3, halls.len())
 }
 
 /// A seat that is somebody's after the transaction.
-struct Taken<'a> {
+struct Owned<'a> {
     event: &'a EventId,
     seat: SeatIndex,
     owner: &'a BookingId,
     /// The hold's deadline, `None` where the seat is booked.
     until: Option<i64>,
+    /// Whether it was the same booking's before.
+    is_kept: bool,
 }
 
-fn taken(books: &Books) -> Vec<Taken<'_>> {
+fn owned(books: &Books) -> impl Iterator<Item = Owned<'_>> {
     let changed = books.seats.iter().filter(|(_, seat)| seat.changed);
-    let taken = changed.filter_map(|((event, seat), now)| {
+    changed.filter_map(|((event, seat), now)| {
         let owner = now.owner.as_ref()?;
         let booking = &books.bookings.get(owner)?.booking;
         let until = (booking.state == BookingState::Held).then_some(booking.expires_at.as_millis());
-        Some(Taken { event, seat: *seat, owner, until })
-    });
-    taken.collect()
+        let is_kept = now.stored.as_ref() == Some(owner);
+        Some(Owned { event, seat: *seat, owner, until, is_kept })
+    })
 }
 
 /// An array as Postgres writes it: one booking's seats, where every booking has another number of them.

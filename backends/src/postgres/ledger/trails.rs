@@ -9,7 +9,7 @@ use booking_core::{
     money::Money,
     time::Timestamp,
 };
-use sqlx::PgConnection;
+use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
 use super::read::{Read, limit};
 use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64, unreadable};
@@ -92,16 +92,21 @@ fn payment_act((booking, transaction, refund, step, amount, currency, at, reason
 
 /// The acts of each of these bookings, oldest first.
 pub(super) async fn payment_acts(connection: &mut PgConnection, bookings: &[BookingId]) -> Read<Vec<Vec<PaymentAct>>> {
-    let rows: Vec<ActRow> = sqlx::query_as(
-        "SELECT booking_id, transaction_id, refund, step, amount, currency, at, reason FROM payment_acts
-         WHERE booking_id = ANY ($1) ORDER BY number",
+    // In order here and not there: no plan then walks all acts there ever were because they are few so far.
+    let mut rows: Vec<(i64, PgRow)> = sqlx::query(
+        "SELECT booking_id, transaction_id, refund, step, amount, currency, at, reason, number FROM payment_acts
+         WHERE booking_id = ANY ($1)",
     )
     .bind(bookings.iter().map(BookingId::as_str).collect::<Vec<_>>())
     .fetch_all(connection)
-    .await?;
+    .await?
+    .into_iter()
+    .map(|row| Ok((row.try_get("number")?, row)))
+    .collect::<Read<_>>()?;
+    rows.sort_unstable_by_key(|(number, _)| *number);
     let mut found: HashMap<BookingId, Vec<PaymentAct>> = HashMap::new();
-    for row in rows {
-        let act = payment_act(row)?;
+    for (_, row) in &rows {
+        let act = payment_act(ActRow::from_row(row)?)?;
         found.entry(act.booking.clone()).or_default().push(act);
     }
     // The same one may be asked for twice.
@@ -115,8 +120,8 @@ pub(super) async fn unsettled_payments(
 ) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
         "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
-         FROM unsettled_payments u JOIN payment_acts a ON a.number = u.number
-         WHERE u.at <= $1 AND u.stuck IS NULL ORDER BY u.at, u.number LIMIT $2",
+         FROM unsettled_payments u JOIN payment_acts a USING (booking_id, transaction_id, refund)
+         WHERE a.number = u.number AND u.at <= $1 AND u.stuck IS NULL ORDER BY u.at, u.number LIMIT $2",
     )
     .bind(until.as_millis())
     .bind(limit(max))
@@ -128,8 +133,8 @@ pub(super) async fn unsettled_payments(
 pub(super) async fn stuck_payments(connection: &mut PgConnection, max: usize) -> Read<Vec<PaymentAct>> {
     let rows: Vec<ActRow> = sqlx::query_as(
         "SELECT a.booking_id, a.transaction_id, a.refund, a.step, a.amount, a.currency, a.at, a.reason
-         FROM unsettled_payments u JOIN payment_acts a ON a.number = u.stuck
-         WHERE u.stuck IS NOT NULL ORDER BY u.stuck LIMIT $1",
+         FROM unsettled_payments u JOIN payment_acts a USING (booking_id, transaction_id, refund)
+         WHERE a.number = u.stuck AND u.stuck IS NOT NULL ORDER BY u.stuck LIMIT $1",
     )
     .bind(limit(max))
     .fetch_all(connection)

@@ -33,7 +33,7 @@ pub(super) enum Act {
     Revoke { event: EventId, batch: Vec<RevokeTicket>, reply: Reply<Vec<Revocation>> },
     Payment { act: PaymentAct, reply: Reply<()> },
     Audit { entry: AuditEntry, reply: Reply<()> },
-    Published { number: u64, reply: Reply<()> },
+    Published { numbers: Vec<u64>, reply: Reply<()> },
     ChainEnd { event: EventId, candidate: Digest, reply: Reply<Digest> },
     CallOff { event: EventId, called_off: CalledOff, reply: Reply<CalledOff> },
     Move { event: EventId, moved: Box<Moved>, reply: Reply<()> },

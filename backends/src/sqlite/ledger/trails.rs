@@ -7,17 +7,23 @@ use booking_core::{
 use sqlx::SqliteConnection;
 
 use super::{acts::Act, moved};
-use crate::sqlite::error::{from_json, to_i64, to_json, unreadable};
+use crate::sqlite::error::{from_json, to_json, unreadable};
 
 /// Records what a group of acts says about them.
 pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) -> Result<(), sqlx::Error> {
     let payments = acts.iter().filter_map(|act| if let Act::Payment { act, .. } = act { Some(act) } else { None });
     self::payments(connection, payments).await?;
     audit(connection, acts).await?;
-    let published =
-        acts.iter().filter_map(|act| if let Act::Published { number, .. } = act { Some(*number) } else { None });
-    if let Some(number) = published.max() {
-        sqlx::query("DELETE FROM outbox WHERE number <= ?1").bind(to_i64(number)).execute(&mut *connection).await?;
+    let published: Vec<u64> = acts
+        .iter()
+        .flat_map(|act| if let Act::Published { numbers, .. } = act { &numbers[..] } else { &[] })
+        .copied()
+        .collect();
+    if !published.is_empty() {
+        sqlx::query("DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(?1))")
+            .bind(to_json(&published))
+            .execute(&mut *connection)
+            .await?;
     }
     for act in acts {
         if let Act::ChainEnd { event, candidate, reply } = act {

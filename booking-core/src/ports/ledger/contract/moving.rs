@@ -1,6 +1,6 @@
 use super::{Ledger, claim, give_up, must_cancel, must_confirm, must_hold, stored};
 use crate::{
-    booking::{ClaimSeats, MOVED, TELL_AGAIN_MS, Telling},
+    booking::{ClaimSeats, MOVED, OutboxRow, TELL_AGAIN_MS, Telling},
     catalog::{KNOWN_AFTER_MS, Moved},
     id::BookingId,
     ports::contract::{at, booking, event},
@@ -32,12 +32,15 @@ async fn told(ledger: &impl Ledger, max: usize, now: Timestamp) -> Vec<(BookingI
             assert_eq!(row.booking, ledger.booking(&row.booking.booking_id).await.expect("a look").expect("there"));
         }
         told.extend(of_moves.map(|row| (row.booking.booking_id.clone(), row.at)));
-        if let Some(last) = rows.last() {
-            ledger.outbox_published(last.number).await.expect("published");
-        }
+        publish(ledger, &rows).await;
     }
     told.sort();
     told
+}
+
+async fn publish(ledger: &impl Ledger, rows: &[OutboxRow]) {
+    let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
+    ledger.outbox_published(&numbers).await.expect("published");
 }
 
 async fn telling(ledger: &impl Ledger) -> Option<Telling> {
@@ -59,7 +62,7 @@ pub async fn bookings_are_told_of_each_move_once<L: Ledger>(open: impl AsyncFn()
     must_cancel(&ledger, give_up(2, &[2, 12], 0), at(111)).await;
     let last = must_cancel(&ledger, give_up(3, &[3], 0), at(111)).await;
     let rows = ledger.outbox(100).await.expect("the outbox");
-    ledger.outbox_published(rows.last().expect("rows").number).await.expect("published");
+    publish(&ledger, &rows).await;
     let first = moved(1, at(100));
     for _ in 0..2 {
         ledger.record_move(&event(1), &first).await.expect("recorded");
