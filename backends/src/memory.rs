@@ -10,6 +10,7 @@ mod desk;
 mod holds;
 mod ledger;
 mod log;
+mod mailroom;
 mod payments;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ pub use desk::MemoryDesk;
 pub use holds::MemoryHolds;
 pub use ledger::MemoryLedger;
 pub use log::{Lanes, MemoryLog};
+pub use mailroom::MemoryMailroom;
 pub use payments::MemoryPayments;
 
 /// Locks `mutex`. A panic under it is a bug that has been reported where it happened; whoever comes later goes on with
@@ -84,6 +86,13 @@ mod tests {
         booking_core::accounts_contract!(
             #[tokio::test]
             super::kept(super::MemoryRefreshFamilies::default())
+        );
+    }
+
+    mod mailroom {
+        booking_core::mailroom_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryMailroom::default())
         );
     }
 

@@ -13,6 +13,7 @@ pub use accounts::PostgresRefreshFamilies;
 pub use catalog::PostgresCatalog;
 pub use database::PostgresDatabase;
 pub use ledger::PostgresLedger;
+pub use mailroom::PostgresMailroom;
 pub use sandbox::PostgresSandbox;
 pub use settings::PostgresSettings;
 
@@ -22,6 +23,7 @@ mod database;
 mod error;
 mod gather;
 mod ledger;
+mod mailroom;
 mod migrate;
 mod primary;
 mod sandbox;

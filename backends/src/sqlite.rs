@@ -9,6 +9,7 @@ pub use catalog::SqliteCatalog;
 pub use desk::SqliteDesk;
 pub use ledger::SqliteLedger;
 pub use log::{LogSettings, SqliteLog};
+pub use mailroom::SqliteMailroom;
 pub use sandbox::SqliteSandbox;
 
 mod accounts;
@@ -19,6 +20,7 @@ mod error;
 mod group;
 mod ledger;
 mod log;
+mod mailroom;
 mod queue;
 mod sandbox;
 #[cfg(test)]

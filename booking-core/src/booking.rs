@@ -95,7 +95,7 @@ pub fn ticket_id(booking: &BookingId, seat: SeatIndex) -> TicketId {
     TicketId::from_bytes(first_16(&digest))
 }
 
-fn first_16(digest: &Digest) -> [u8; 16] {
+pub(crate) fn first_16(digest: &Digest) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest.0[..16]);
     bytes

@@ -40,8 +40,15 @@ fn check_foreign(_: &'static str, text: &str) -> Result<(), InvalidId> {
 }
 
 /// What ids of a kind of ours begin with.
-const OUR_PREFIXES: [&str; 6] =
-    [EventId::PREFIX, VenueId::PREFIX, UserId::PREFIX, BookingId::PREFIX, TicketId::PREFIX, SessionId::PREFIX];
+const OUR_PREFIXES: [&str; 7] = [
+    EventId::PREFIX,
+    VenueId::PREFIX,
+    UserId::PREFIX,
+    BookingId::PREFIX,
+    TicketId::PREFIX,
+    SessionId::PREFIX,
+    LetterId::PREFIX,
+];
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $check:ident) => {
@@ -123,6 +130,10 @@ id!(
 id!(
     /// An admission's session: the `jti` of its token.
     SessionId, "session_", check_ours
+);
+id!(
+    /// A letter to a buyer.
+    LetterId, "letter_", check_ours
 );
 id!(
     /// A payment at the provider, as the provider names it to the client: with the provider's own prefix.

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod holds;
 pub mod id;
 pub mod line;
+pub mod mail;
 pub mod message;
 pub mod money;
 pub mod ports;

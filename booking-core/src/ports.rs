@@ -10,7 +10,9 @@ pub mod desk;
 pub mod holds;
 pub mod ledger;
 pub mod log;
+pub mod mailroom;
 pub mod payments;
+pub mod post;
 
 /// Why a port could not do what was asked, for every port the same two kinds.
 ///

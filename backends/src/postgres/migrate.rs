@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
@@ -25,6 +25,7 @@ const STEPS: [(&str, &str); 9] = [
     ("moved", include_str!("../../migrations/postgres/0007_moved.sql")),
     ("doors", include_str!("../../migrations/postgres/0008_doors.sql")),
     ("lean", include_str!("../../migrations/postgres/0009_lean.sql")),
+    ("mail", include_str!("../../migrations/postgres/0010_mail.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

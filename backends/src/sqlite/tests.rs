@@ -5,7 +5,10 @@ use std::path::Path;
 use sqlx::{ConnectOptions as _, Executor as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
-use super::{LogSettings, SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox};
+use super::{
+    LogSettings, SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteMailroom, SqliteRefreshFamilies,
+    SqliteSandbox,
+};
 
 mod contracts;
 mod desk;

@@ -1,6 +1,6 @@
 //! The suites of the ports.
 
-use backends::postgres::{PostgresCatalog, PostgresLedger, PostgresRefreshFamilies, PostgresSandbox};
+use backends::postgres::{PostgresCatalog, PostgresLedger, PostgresMailroom, PostgresRefreshFamilies, PostgresSandbox};
 
 use super::support::Schema;
 
@@ -31,6 +31,18 @@ mod catalog {
 fn fresh_families() -> impl AsyncFn() -> PostgresRefreshFamilies {
     let schema = Schema::new();
     async move || PostgresRefreshFamilies::new(schema.database().await)
+}
+
+fn fresh_mailroom() -> impl AsyncFn() -> PostgresMailroom {
+    let schema = Schema::new();
+    async move || PostgresMailroom::new(schema.database().await)
+}
+
+mod mailroom {
+    booking_core::mailroom_contract!(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        super::fresh_mailroom()
+    );
 }
 
 mod accounts {

@@ -1,6 +1,6 @@
 use super::{
-    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox, folder, open_desk,
-    open_ledger, open_log,
+    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteMailroom, SqliteRefreshFamilies, SqliteSandbox, folder,
+    open_desk, open_ledger, open_log,
 };
 
 fn fresh_log() -> impl AsyncFn() -> SqliteLog {
@@ -63,6 +63,18 @@ mod accounts {
     booking_core::accounts_contract!(
         #[tokio::test]
         super::fresh_families()
+    );
+}
+
+fn fresh_mailroom() -> impl AsyncFn() -> SqliteMailroom {
+    let folder = folder();
+    async move || SqliteMailroom::open(&folder.path().join("mail.db")).await.expect("a mailroom")
+}
+
+mod mailroom {
+    booking_core::mailroom_contract!(
+        #[tokio::test]
+        super::fresh_mailroom()
     );
 }
 

@@ -1,0 +1,31 @@
+PRAGMA application_id = 0x576D6169; -- 'Wmai'
+
+-- Where buyers are to be reached. Times are milliseconds since 1970.
+CREATE TABLE contacts (
+    booking_id TEXT    PRIMARY KEY,
+    contact    TEXT    NOT NULL, -- as JSON
+    noted_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX contacts_by_age ON contacts (noted_at);
+
+-- Letters. One that waits has its text as JSON and the moment it waits for; of one that was settled only the id is kept,
+-- and why it was refused.
+CREATE TABLE letters (
+    number     INTEGER PRIMARY KEY, -- in the order posted
+    letter_id  TEXT    NOT NULL UNIQUE,
+    booking_id TEXT    NOT NULL,
+    posted_at  INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0,
+    letter     TEXT,
+    due_at     INTEGER,
+    settled_at INTEGER,
+    refused    TEXT,
+    CHECK ((letter IS NULL) = (due_at IS NULL) AND (due_at IS NULL) = (settled_at IS NOT NULL)),
+    CHECK (refused IS NULL OR settled_at IS NOT NULL)
+) STRICT;
+
+CREATE INDEX letters_due ON letters (due_at, number) WHERE due_at IS NOT NULL;
+CREATE INDEX letters_of_a_booking ON letters (booking_id) WHERE due_at IS NOT NULL;
+CREATE INDEX letters_settled ON letters (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX letters_refused ON letters (settled_at, number) WHERE refused IS NOT NULL;
