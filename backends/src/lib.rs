@@ -5,6 +5,10 @@ pub mod memory;
 pub mod postgres;
 pub mod redis;
 mod sandbox;
+mod secret;
+pub mod smtp;
 mod sql;
 pub mod sqlite;
 pub mod stripe;
+
+pub use secret::Secret;

@@ -32,7 +32,7 @@ use errand::{Bound, Errand};
 use wire::{Intent, IntentStatus, Made, RefundStatus};
 
 pub use notices::StripeNotices;
-pub use settings::{Secret, StripeSettings};
+pub use settings::StripeSettings;
 
 const PORT: &str = "payments";
 

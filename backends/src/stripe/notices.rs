@@ -8,10 +8,10 @@ use booking_core::{
 use serde::Deserialize;
 
 use super::{
-    settings::Secret,
     signature,
     wire::{self, Intent, IntentStatus},
 };
+use crate::Secret;
 
 /// The event that tells of money that was set aside.
 const SET_ASIDE: &str = "payment_intent.amount_capturable_updated";

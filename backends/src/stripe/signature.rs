@@ -4,7 +4,7 @@
 use booking_core::{ports::payments::NoticeRefused, time::Timestamp};
 use ring::hmac;
 
-use super::settings::Secret;
+use crate::Secret;
 
 /// How far the signature's time may be from ours, either way, in seconds.
 pub(super) const TOLERANCE_SECONDS: i64 = 300;

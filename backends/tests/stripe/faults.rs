@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use backends::stripe::{Secret, StripeSettings};
+use backends::{Secret, stripe::StripeSettings};
 use booking_core::ports::{
     PortError,
     payments::{Authorisation, Payments as _, Refunded, SandboxOutcome, SandboxPayments as _},

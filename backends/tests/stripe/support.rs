@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backends::stripe::{Secret, StripePayments, StripeSettings};
+use backends::{
+    Secret,
+    stripe::{StripePayments, StripeSettings},
+};
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,

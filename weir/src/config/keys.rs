@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use backends::stripe::Secret;
+use backends::Secret;
 use booking_core::line::state::MAX_LANES;
 
 use super::{

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backends::stripe::{Secret, StripeNotices, StripePayments, StripeSettings};
+use backends::{
+    Secret,
+    stripe::{StripeNotices, StripePayments, StripeSettings},
+};
 use booking_core::ports::payments::{PaymentNotices, Payments, SandboxPayments};
 
 use super::{Opening, Role, opened};
