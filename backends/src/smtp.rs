@@ -150,10 +150,10 @@ impl SmtpPost {
         lettre::Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(message.subject.clone())
+            .subject(message.words.subject.clone())
             .message_id(Some(id))
             .header(AutoSubmitted)
-            .multipart(MultiPart::alternative_plain_html(message.text.clone(), message.html.clone()))
+            .multipart(MultiPart::alternative_plain_html(message.words.text.clone(), message.words.html.clone()))
     }
 }
 
@@ -214,6 +214,8 @@ impl header::Header for AutoSubmitted {
 
 #[cfg(test)]
 mod tests {
+    use booking_core::mail::Words;
+
     use super::*;
 
     fn settings(from: &str) -> SmtpSettings {
@@ -232,9 +234,11 @@ mod tests {
         Message {
             letter_id: "letter_7".parse().unwrap(),
             to: "jane@example.org".parse().unwrap(),
-            subject: subject.to_owned(),
-            text: "Row 1 \u{2014} seat 2".to_owned(),
-            html: "<p>Row 1</p>".to_owned(),
+            words: Words {
+                subject: subject.to_owned(),
+                text: "Row 1 \u{2014} seat 2".to_owned(),
+                html: "<p>Row 1</p>".to_owned(),
+            },
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 use backends::smtp::{Encryption, SmtpPost, SmtpSettings};
 use booking_core::{
     id::LetterId,
-    mail::{Message, Sending},
+    mail::{Message, Sending, Words},
     ports::post::Post as _,
 };
 use futures_util::future::join_all;
@@ -40,9 +40,11 @@ fn message(to: &str) -> Message {
     Message {
         letter_id: LetterId::from_bytes(rand::random()),
         to: to.parse().unwrap(),
-        subject: "Your seats for “Größe”".to_owned(),
-        text: "Row 1, seat 2\n.\nA line with a dot alone, and one that is long: ".to_owned() + &"so ".repeat(600),
-        html: "<p>Row 1, seat 2 — Größe</p>".to_owned(),
+        words: Words {
+            subject: "Your seats for “Größe”".to_owned(),
+            text: "Row 1, seat 2\n.\nA line with a dot alone, and one that is long: ".to_owned() + &"so ".repeat(600),
+            html: "<p>Row 1, seat 2 — Größe</p>".to_owned(),
+        },
     }
 }
 

@@ -124,7 +124,7 @@ impl Planned {
 
     /// The payment of `amount`.
     pub(crate) fn confirm(&self, amount: i64) -> BookingAct {
-        BookingAct::Confirm { transaction: self.transaction.clone(), amount }
+        BookingAct::Confirm { transaction: self.transaction.clone(), amount, contact: None }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Letters to buyers: what is told of a booking, and to which address.
 //!
-//! Where a buyer is to be reached is no part of a booking: it goes neither to the ledger's outbox nor into the log, and
-//! is forgotten by itself.
+//! Where a buyer is to be reached is no part of a booking, so it is in nothing that is told of bookings; it comes with
+//! the confirmation, and is kept by itself and forgotten.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    booking::{Booking, MOVED, OutboxRow},
+    booking::{Booking, CalledOff, MOVED, OutboxRow},
+    catalog::{Event, Moved, Venue},
     digest::Digest,
     id::LetterId,
     time::Timestamp,
@@ -152,6 +153,36 @@ impl Letter {
     }
 }
 
+/// What a letter tells of beside its booking.
+#[derive(Debug, Clone)]
+pub struct Occasion {
+    /// The booking's event.
+    pub event: Arc<Event>,
+    /// Where it takes place.
+    pub venue: Arc<Venue>,
+    /// Whether and why it does not take place.
+    pub called_off: Option<CalledOff>,
+    /// Its latest move, if there was one.
+    pub moved: Option<Moved>,
+}
+
+/// Whoever finds the words.
+pub trait Letters: Send + Sync {
+    /// What `letter` says.
+    fn write(&self, letter: &Letter, occasion: &Occasion) -> Words;
+}
+
+/// What a letter says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// One line.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+}
+
 /// A letter that was written out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -159,12 +190,8 @@ pub struct Message {
     pub letter_id: LetterId,
     /// To whom.
     pub to: EmailAddress,
-    /// One line.
-    pub subject: String,
-    /// Its text.
-    pub text: String,
-    /// The same as HTML.
-    pub html: String,
+    /// What it says.
+    pub words: Words,
 }
 
 /// `why` as it is kept: one line of [`MAX_REASON_BYTES`] at most.

@@ -7,6 +7,7 @@ use crate::{
     catalog::{Event, Move, Venue},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
+    mail::Contact,
     sale::SalePolicy,
     seats::{SeatId, SeatIndex},
     time::Timestamp,
@@ -78,6 +79,9 @@ pub enum BookingAct {
         transaction: TransactionId,
         /// What the client believes it costs, in minor units.
         amount: i64,
+        /// Where its buyer is to be reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<Contact>,
     },
     /// Give up seats that are booked.
     #[serde(rename_all = "camelCase")]

@@ -328,9 +328,9 @@ impl Finaliser {
 /// Begins what a command asks for; a confirmation goes on in a batch.
 async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingCommand, now: Timestamp) -> Work {
     let done = match &command.act {
-        BookingAct::Confirm { transaction, amount } => {
-            let payment = Payment { transaction: transaction.clone(), amount: *amount };
-            let verdict = verdict::judge(parts, &command, &payment, now).await;
+        BookingAct::Confirm { transaction, amount, contact } => {
+            let payment = Payment { transaction: transaction.clone(), amount: *amount, contact: contact.clone() };
+            let verdict = verdict::judge(parts, gauges, &command, &payment, now).await;
             return Work::Judged(Box::new(Judged { offset, command, payment, verdict }));
         }
         BookingAct::Cancel { seats, refund } => {

@@ -117,6 +117,14 @@ gauges! {
         mended_total,
         /// Steps that failed.
         failures_total,
+        /// Letters that a server took over.
+        letters_sent_total,
+        /// Letters that can't be sent.
+        letters_refused_total,
+        /// Letters that wait, as of a few seconds ago.
+        letters_waiting,
+        /// Buyers whose address could not be kept: they get no letters.
+        addresses_lost_total,
         /// Parts made anew after a failure.
         restarts_total,
     }

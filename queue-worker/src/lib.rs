@@ -6,7 +6,8 @@
 //! | [`pool`] | hold and release commands | chooses seats, holds them, gives them back |
 //! | [`finaliser`] | confirm commands | authorises, confirms, captures; voids what could not be confirmed |
 //! | [`expiry`] | time | marks holds that ran out, so that screens learn of it |
-//! | [`outbox`] | the ledger's outbox | publishes it to `weir.changes` |
+//! | [`outbox`] | the ledger's outbox | publishes it to `weir.changes`, and has letters queued about it |
+//! | [`courier`] | letters that wait | has them written and sent |
 //! | [`reconcile`] | everything that is kept twice | compares it, and mends what has one right answer |
 //!
 //! Each part works in steps: `step(now)` does what there is to do and awaits nothing but ports, so that a simulator can
@@ -31,6 +32,7 @@ use booking_core::ports::{
 
 mod alongside;
 mod called_off;
+pub mod courier;
 mod error;
 pub mod expiry;
 pub mod finaliser;
@@ -48,6 +50,7 @@ pub mod reconcile;
 mod run;
 mod settings;
 
+pub use courier::Mail;
 pub use error::Error;
 pub use gauges::{Gauge, Gauges};
 pub use run::{run, run_with};
@@ -70,6 +73,8 @@ pub struct Parts {
     pub catalog: Arc<dyn Catalog>,
     /// The payment provider.
     pub payments: Arc<dyn Payments>,
+    /// Letters to buyers; without, none are sent, and nobody's address is kept.
+    pub mail: Option<Mail>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes: seed chains and keepers' names.

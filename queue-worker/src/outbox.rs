@@ -1,11 +1,12 @@
 //! The outbox relay: what the ledger wrote beside its bookings goes to `weir.changes`, at least once, in order for one
-//! booking.
+//! booking; and what a buyer is written to about, to the mailroom, once.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use booking_core::{
     booking::OutboxRow,
     id::BookingId,
+    mail::Letter,
     message,
     ports::{
         PortResult,
@@ -35,12 +36,13 @@ impl Relay {
     ///
     /// # Errors
     /// If the ledger or the log fails; what was published then is published again.
-    pub async fn step(&mut self, _now: Timestamp) -> Result<Progress, Error> {
+    pub async fn step(&mut self, now: Timestamp) -> Result<Progress, Error> {
         let rows = self.parts.ledger.outbox(self.at_once).await?;
         if rows.is_empty() {
             return Ok(Progress::Idle);
         }
         let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
+        let letters: Vec<Letter> = rows.iter().filter_map(Letter::about).collect();
         let published = rows.len();
         let log = &*self.parts.log;
         let lanes = log.lanes(&Topic::Changes).await?;
@@ -50,6 +52,9 @@ impl Relay {
         }
         // Rows of one booking one after the other, bookings side by side.
         try_join_all(of_booking.into_values().map(|rows| publish(log, lanes, rows))).await?;
+        if let Some(mail) = &self.parts.mail {
+            mail.mailroom.post(&letters, now).await?;
+        }
         self.parts.ledger.outbox_published(&numbers).await?;
         self.gauges.published_total.add(published);
         // A row at a time would cost the ledger and the log a round trip each; nobody waits for these.

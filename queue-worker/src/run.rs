@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Gauges, InvalidSettings, Parts, Progress, Settings,
+    courier::Courier,
     expiry::Expiry,
     finaliser::Finaliser,
     keeper::Keeper,
@@ -56,7 +57,7 @@ macro_rules! steps {
     };
 }
 
-steps! { Keeper Pool Finaliser Expiry Relay Reconciler }
+steps! { Keeper Pool Finaliser Expiry Relay Courier Reconciler }
 
 /// Something to serve: a lane of a topic, or what is done once for all events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +67,7 @@ enum Duty {
     Finaliser(Lane),
     Expiry,
     Relay,
+    Courier,
     Reconciler,
 }
 
@@ -183,6 +185,7 @@ impl Driver {
         }
         if !assignment.lanes(&Topic::Sales).await?.is_empty() {
             duties.extend([Duty::Expiry, Duty::Relay, Duty::Reconciler]);
+            duties.extend(self.parts.mail.as_ref().map(|_| Duty::Courier));
         }
         Ok(duties)
     }
@@ -196,6 +199,7 @@ impl Driver {
             Duty::Finaliser(lane) => Box::new(Finaliser::new(parts, settings.clone(), gauges, lane)),
             Duty::Expiry => Box::new(Expiry::new(parts, settings, gauges)),
             Duty::Relay => Box::new(Relay::new(parts, settings, gauges)),
+            Duty::Courier => Box::new(Courier::new(parts, settings, gauges)),
             Duty::Reconciler => Box::new(Reconciler::new(parts, settings, gauges)),
         }
     }
@@ -208,6 +212,7 @@ impl Driver {
             Duty::Keeper(_) | Duty::Pool(_) | Duty::Finaliser(_) => Duration::ZERO,
             Duty::Expiry => Duration::from_millis(self.settings.expire_every_ms),
             Duty::Relay => Duration::from_millis(self.settings.outbox_every_ms),
+            Duty::Courier => Duration::from_millis(self.settings.mail_every_ms),
             Duty::Reconciler => RECONCILES_EVERY,
         }
     }

@@ -55,6 +55,15 @@ pub struct Settings {
     /// Outbox rows published at once, 1 to 4,096. Default 1,024.
     pub outbox_batch: usize,
 
+    /// How often letters are looked for, 10 to 60,000 ms. Default 500.
+    pub mail_every_ms: u64,
+    /// Letters on their way at once, 1 to 256: as many may be sent twice where a worker dies. Default 16.
+    pub mail_at_once: usize,
+    /// How long a letter is tried to be sent, 60,000 to 604,800,000 ms. Default 259,200,000: three days.
+    pub mail_give_up_after_ms: u64,
+    /// How long buyers' addresses are kept, and which letters they got, 1 to 3,650 days. Default 400.
+    pub mail_keep_days: u32,
+
     /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it. Default 50.
     pub first_pause_ms: u64,
     /// The longest pause after failures, 1 to 60,000 ms. Default 5,000.
@@ -82,6 +91,10 @@ impl Default for Settings {
             reconcile_every_ms: 600_000,
             outbox_every_ms: 200,
             outbox_batch: 1_024,
+            mail_every_ms: 500,
+            mail_at_once: 16,
+            mail_give_up_after_ms: 259_200_000,
+            mail_keep_days: 400,
             first_pause_ms: 50,
             longest_pause_ms: 5_000,
         }
@@ -135,6 +148,10 @@ impl Settings {
             ("reconcile_every_ms", self.reconcile_every_ms, 1_000, 86_400_000),
             ("outbox_every_ms", self.outbox_every_ms, 10, 60_000),
             ("outbox_batch", self.outbox_batch as u64, 1, 4_096),
+            ("mail_every_ms", self.mail_every_ms, 10, 60_000),
+            ("mail_at_once", self.mail_at_once as u64, 1, 256),
+            ("mail_give_up_after_ms", self.mail_give_up_after_ms, 60_000, 604_800_000),
+            ("mail_keep_days", self.mail_keep_days.into(), 1, 3_650),
             ("first_pause_ms", self.first_pause_ms, 1, 10_000),
             ("longest_pause_ms", self.longest_pause_ms, 1, 60_000),
         ];

@@ -33,6 +33,18 @@ pub(crate) struct ConfirmRequest {
     #[schema(value_type = String)]
     booking_id: BookingId,
     payment_details: PaymentDetails,
+    /// Where the buyer gets mail about it, where mail is sent at all.
+    #[serde(default)]
+    #[schema(value_type = Option<ContactDetails>)]
+    contact: Option<Contact>,
+}
+
+/// Where a buyer is to be reached; used for mail about the booking and for nothing else.
+#[derive(ToSchema)]
+pub(crate) struct ContactDetails {
+    /// An e-mail address, 254 bytes at most.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
 }
 
 /// A payment at the provider. Card numbers never come here.
@@ -76,7 +88,8 @@ pub(crate) async fn confirm(
         return Err(Problem::invalid_request(detail));
     }
     let booking = read::own(&app, &user, &request.booking_id).await?;
-    let act = BookingAct::Confirm { transaction: details.transaction_id, amount: details.amount };
+    let act =
+        BookingAct::Confirm { transaction: details.transaction_id, amount: details.amount, contact: request.contact };
     match reserve::ask(&app, &info, &booking.event_id, &booking.booking_id, &user, act).await? {
         Outcome::Booking(booking) if booking.state == BookingState::Confirmed => {
             Ok(Json(view::view(&app, &booking).await?).into_response())

@@ -93,7 +93,7 @@ async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice
             event: booking.event_id,
             booking: booking.booking_id,
             user: booking.user_id,
-            act: BookingAct::Confirm { transaction: notice.transaction, amount: notice.amount.amount },
+            act: BookingAct::Confirm { transaction: notice.transaction, amount: notice.amount.amount, contact: None },
         })
     });
     sent.await.map(drop)

@@ -3,12 +3,15 @@
 use booking_core::{
     booking::{Booking, BookingState, PaymentAct, PaymentStep},
     id::TransactionId,
+    mail::Contact,
     message::{BookingCommand, Outcome, Refusal},
     ports::{PortResult, payments::Authorisation},
     time::Timestamp,
 };
 
-use crate::{Parts, outward};
+use futures_util::future::join;
+
+use crate::{Gauges, Parts, outward};
 
 /// What a buyer offers.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub(super) struct Payment {
     pub(super) transaction: TransactionId,
     /// What the client believes it costs, in minor units.
     pub(super) amount: i64,
+    /// Where the buyer is to be reached.
+    pub(super) contact: Option<Contact>,
 }
 
 /// What is to be done.
@@ -33,14 +38,26 @@ pub(super) enum Verdict {
 }
 
 /// Finds out; a port that fails makes it worth repeating.
-pub(super) async fn judge(parts: &Parts, command: &BookingCommand, payment: &Payment, now: Timestamp) -> Verdict {
-    match try_judge(parts, command, payment, now).await {
+pub(super) async fn judge(
+    parts: &Parts,
+    gauges: &Gauges,
+    command: &BookingCommand,
+    payment: &Payment,
+    now: Timestamp,
+) -> Verdict {
+    match try_judge(parts, gauges, command, payment, now).await {
         Ok(verdict) => verdict,
         Err(error) => Verdict::Answer(outward::unavailable(&error)),
     }
 }
 
-async fn try_judge(parts: &Parts, command: &BookingCommand, payment: &Payment, now: Timestamp) -> PortResult<Verdict> {
+async fn try_judge(
+    parts: &Parts,
+    gauges: &Gauges,
+    command: &BookingCommand,
+    payment: &Payment,
+    now: Timestamp,
+) -> PortResult<Verdict> {
     let refuse = |refusal| Ok(Verdict::Answer(Outcome::Refused(refusal)));
     let booking = parts.ledger.booking(&command.booking).await?;
     let Some(booking) = booking.filter(|booking| booking.user_id == command.user && booking.event_id == command.event)
@@ -69,10 +86,16 @@ async fn try_judge(parts: &Parts, command: &BookingCommand, payment: &Payment, n
     if payment.amount != booking.total.amount {
         return refuse(Refusal::AmountMismatch { due: booking.total.amount, paid: payment.amount });
     }
-    authorise(parts, booking, payment, now).await
+    authorise(parts, gauges, booking, payment, now).await
 }
 
-async fn authorise(parts: &Parts, booking: Booking, payment: &Payment, now: Timestamp) -> PortResult<Verdict> {
+async fn authorise(
+    parts: &Parts,
+    gauges: &Gauges,
+    booking: Booking,
+    payment: &Payment,
+    now: Timestamp,
+) -> PortResult<Verdict> {
     let record = async |step| {
         let act = PaymentAct {
             booking: booking.booking_id.clone(),
@@ -85,7 +108,8 @@ async fn authorise(parts: &Parts, booking: Booking, payment: &Payment, now: Time
         };
         parts.ledger.record_payment(&act).await
     };
-    record(PaymentStep::Asked).await?;
+    let (asked, ()) = join(record(PaymentStep::Asked), remember(parts, gauges, &booking, payment, now)).await;
+    asked?;
     let answer = parts.payments.authorise(&booking.booking_id, &payment.transaction, booking.total).await?;
     let refusal = match answer {
         // That it is set aside is written with the confirmation; until then the trail says that it may be.
@@ -100,4 +124,14 @@ async fn authorise(parts: &Parts, booking: Booking, payment: &Payment, now: Time
     };
     record(PaymentStep::Declined).await?;
     Ok(Verdict::Answer(Outcome::Refused(refusal)))
+}
+
+/// Notes where the buyer is to be reached. A seat is worth more than a letter: where that fails, the sale goes on.
+async fn remember(parts: &Parts, gauges: &Gauges, booking: &Booking, payment: &Payment, now: Timestamp) {
+    let Some((mail, contact)) = parts.mail.as_ref().zip(payment.contact.as_ref()) else { return };
+    let noted = mail.mailroom.remember(&[(booking.booking_id.clone(), contact.clone())], now).await;
+    if let Err(error) = noted {
+        gauges.addresses_lost_total.add(1);
+        tracing::error!(%error, booking = %booking.booking_id, "its buyer's address is not kept: no letters");
+    }
 }

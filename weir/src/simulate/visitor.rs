@@ -321,7 +321,7 @@ impl Visitor {
         let id = &booking.booking_id;
         for _ in 0..3 {
             let (transaction, amount) = self.card(booking).await;
-            let confirm = BookingAct::Confirm { transaction, amount };
+            let confirm = BookingAct::Confirm { transaction, amount, contact: None };
             for _ in 0..5 {
                 match self.gateway.ask(id, &self.user, confirm.clone()).await {
                     Ok(Outcome::Booking(booked)) => {
