@@ -169,7 +169,10 @@ pub struct Occasion {
 /// Whoever finds the words.
 pub trait Letters: Send + Sync {
     /// What `letter` says.
-    fn write(&self, letter: &Letter, occasion: &Occasion) -> Words;
+    ///
+    /// # Errors
+    /// If no words can be found for it as things are: why.
+    fn write(&self, letter: &Letter, occasion: &Occasion) -> Result<Words, String>;
 }
 
 /// What a letter says.

@@ -17,6 +17,7 @@ mod door;
 mod gateway;
 mod identity;
 mod keys;
+mod letters;
 mod limits;
 mod line;
 mod metrics;
@@ -38,6 +39,7 @@ pub use admin::{Admin, Readiness};
 pub use app::Parts;
 pub use gateway::{Error, Gateway};
 pub use keys::{AccessKeys, KeyId, Keys, OperatorKey, OperatorKeys, Role, SigningKeys};
+pub use letters::SiteLetters;
 pub use metrics::Numbers;
 pub use settings::{InvalidSetting, OutsideIssuer, Settings};
 

@@ -1,13 +1,14 @@
 //! The pages visitors and operators see: templates, message catalogues and static files, all embedded, each one
 //! replaceable from a folder.
 //!
-//! Templates are minijinja with strict HTML escaping. Every visible text, also the scripts', comes from Fluent
+//! Templates are minijinja with strict HTML escaping, but for letters' `.txt`. Every visible text, also the scripts', comes from Fluent
 //! catalogues. Nothing is inline (scripts, styles, handlers), so the strictest content security policy holds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use booking_core::mail::Words;
 use minijinja::value::{Kwargs, Rest, Serde};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
 use serde::Serialize;
@@ -69,7 +70,7 @@ pub enum Page {
     /// The list of events: `{ events: [{eventId, title, description, venue, date, phase, availableSeats}], serverTime }`.
     Browse,
     /// One event, from the waiting room to the tickets: `{ event, sale, place, serverTime, pollAfterSeconds, problem,
-    /// sandbox }`; `sale`, `place` and `problem` may be null.
+    /// sandbox, mail }`; `sale`, `place` and `problem` may be null.
     Event,
     /// The check of the draw: `{ event, place }`; `place` may be null.
     Draw,
@@ -99,6 +100,9 @@ impl Page {
         }
     }
 }
+
+/// The templates of a letter: its subject, its text, and the same as HTML. What they get is in `letters.rs`.
+const LETTER: [&str; 3] = ["letter-subject.txt", "letter.txt", "letter.html"];
 
 /// What a template gets for a message that no catalogue has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +141,12 @@ impl Pages {
         let mut languages = BTreeMap::new();
         for (language, catalogue) in catalogues {
             let environment = environment(&sources, &assets, catalogue, missing)?;
-            for page in Page::ALL {
+            let nothing = Value::from_pairs(std::iter::empty::<(&str, Value)>());
+            for template in Page::ALL.map(Page::template).into_iter().chain(LETTER) {
                 // An empty context takes the shortest way through a page; it finds includes and functions that do
                 // not exist before a visitor does.
-                render(&environment, page, &language, &Value::from_pairs(std::iter::empty::<(&str, Value)>()))
-                    .map_err(|error| broken(&sources, page.template(), &error))?;
+                render(&environment, template, &language, &nothing)
+                    .map_err(|error| broken(&sources, template, &error))?;
             }
             languages.insert(language, environment);
         }
@@ -154,12 +159,29 @@ impl Pages {
     /// # Errors
     /// If the template meets data it cannot show.
     pub fn render(&self, page: Page, lang: &str, context: impl Serialize) -> Result<String, Error> {
-        let (language, environment) = self
-            .languages
-            .get_key_value(lang)
-            .or_else(|| self.languages.get_key_value(&self.default_language))
-            .expect("load() refuses to make pages without a catalogue for the default language");
-        render(environment, page, language, &Value::from(Serde(&context))).map_err(Error::Render)
+        let (language, environment) = self.language(lang);
+        render(environment, page.template(), language, &Value::from(Serde(&context))).map_err(Error::Render)
+    }
+
+    /// A letter in a language, or in the default.
+    ///
+    /// # Errors
+    /// If a template meets data it cannot show.
+    pub fn letter(&self, lang: &str, context: impl Serialize) -> Result<Words, Error> {
+        let (language, environment) = self.language(lang);
+        let context = Value::from(Serde(&context));
+        let written = LETTER.map(|template| render(environment, template, language, &context).map_err(Error::Render));
+        let [subject, text, html] = written;
+        // A title is one line, and whatever a translation made of it goes into a header.
+        let subject = subject?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Words { subject, text: text?, html: html? })
+    }
+
+    fn language(&self, lang: &str) -> (&str, &Environment<'static>) {
+        let known = self.languages.get_key_value(lang).or_else(|| self.languages.get_key_value(&self.default_language));
+        let (language, environment) =
+            known.expect("load() refuses to make pages without a catalogue for the default language");
+        (language, environment)
     }
 
     /// The catalogue that suits an `Accept-Language` header best.
@@ -179,8 +201,13 @@ fn names<'a>(languages: &'a BTreeMap<String, Environment<'static>>) -> Vec<&'a s
     languages.keys().map(String::as_str).collect()
 }
 
-fn render(environment: &Environment<'_>, page: Page, language: &str, data: &Value) -> Result<String, minijinja::Error> {
-    environment.get_template(page.template())?.render(context! { lang => language, ..data.clone() })
+fn render(
+    environment: &Environment<'_>,
+    template: &str,
+    language: &str,
+    data: &Value,
+) -> Result<String, minijinja::Error> {
+    environment.get_template(template)?.render(context! { lang => language, ..data.clone() })
 }
 
 fn environment(
@@ -190,7 +217,11 @@ fn environment(
     missing: Missing,
 ) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".txt") { AutoEscape::None } else { AutoEscape::Html }
+        },
+    );
     // Absent and null read alike, so that a page never fails because a gateway left a field out.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     let catalogue = Arc::new(catalogue);

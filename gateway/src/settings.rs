@@ -25,6 +25,8 @@ pub struct Settings {
     pub guests: bool,
     /// Whether payments of the sandbox can be made. Takes effect only with a sandbox provider. Default: on.
     pub sandbox: bool,
+    /// Whether buyers get letters, and so are asked for their addresses. Default: off.
+    pub mail: bool,
     /// The language of pages for whoever asks for none that is there. Default `en`.
     pub default_language: String,
     /// A folder whose `templates/`, `static/` and `locales/` replace what is built in. Default: none.
@@ -102,6 +104,7 @@ impl Default for Settings {
             secure_cookies: false,
             guests: true,
             sandbox: true,
+            mail: false,
             default_language: "en".to_owned(),
             pages_folder: None,
             issuers: Vec::new(),

@@ -172,9 +172,14 @@ async fn send(mail: &Mail, occasions: &BTreeMap<EventId, Option<Occasion>>, due:
     let Some(Some(occasion)) = occasions.get(&letter.booking.event_id) else {
         return Sending::Refused("its event or its venue is unknown".to_owned());
     };
-    let words = mail.letters.write(letter, occasion);
-    let message = Message { letter_id: letter.letter_id.clone(), to: due.contact.email.clone(), words };
-    mail.post.send(&message).await
+    match mail.letters.write(letter, occasion) {
+        Ok(words) => {
+            let message = Message { letter_id: letter.letter_id.clone(), to: due.contact.email.clone(), words };
+            mail.post.send(&message).await
+        }
+        // Whoever broke the words may mend them.
+        Err(why) => Sending::Later(why),
+    }
 }
 
 /// How long a letter waits that was put off `tries` times before: three quarters of the pause, and up to a quarter of it

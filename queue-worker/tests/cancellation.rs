@@ -38,7 +38,7 @@ async fn buy(world: &World, crew: &mut Crew, number: u64, names: &[&str], outcom
     assert!(matches!(held, Some(Outcome::Booking(_))), "{held:?}");
     let amount = 1_000 * i64::try_from(names.len()).unwrap();
     world.pay(number, amount, outcome).await;
-    let act = BookingAct::Confirm { transaction: transaction(number), amount };
+    let act = BookingAct::Confirm { transaction: transaction(number), amount, contact: Some(support::contact(number)) };
     match ask(world, crew, number, act).await {
         Outcome::Booking(booking) => *booking,
         other => panic!("{other:?}"),
@@ -166,7 +166,7 @@ async fn an_event_that_is_called_off_gives_everything_back() {
     crew.turn(&world).await;
     assert!(matches!(world.answer(&off).await, Some(Outcome::Done)));
     // Whoever is just paying gets nothing, and nothing is taken.
-    let act = BookingAct::Confirm { transaction: transaction(3), amount: 1_000 };
+    let act = BookingAct::Confirm { transaction: transaction(3), amount: 1_000, contact: None };
     let late = ask(&world, &mut crew, 3, act).await;
     assert!(matches!(late, Outcome::Refused(Refusal::HoldExpired)), "{late:?}");
     let question = world.hold(4, "a", seats(&["1-4"])).await;

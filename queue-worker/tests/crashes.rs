@@ -13,7 +13,7 @@ use booking_core::{
     seats::SeatIndex,
 };
 use support::{
-    OPENS, World, booking,
+    OPENS, World, booking, contact,
     crew::{Crew, Part},
     faults::{Fault, Faults},
     invariants, policy, seats, settings, transaction,
@@ -62,7 +62,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     crew.turn_until(&world, OPENS + 3_000, 500).await;
     let mut asked = Vec::new();
     for (number, paid) in [(1, 1), (4, 4), (5, 5)] {
-        let act = BookingAct::Confirm { transaction: transaction(paid), amount: 2_000 };
+        let act = BookingAct::Confirm { transaction: transaction(paid), amount: 2_000, contact: Some(contact(number)) };
         let question = world.send(number, &booking(number, "a"), act.clone()).await;
         asked.push((number, act, question));
     }
@@ -70,7 +70,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     asked.push((3, BookingAct::Release, question));
     ask_until_answered(&world, &mut crew, asked).await;
     // A payment for what was given back, and a long wait: what is left expires, what hangs is settled.
-    let act = BookingAct::Confirm { transaction: transaction(3), amount: 2_000 };
+    let act = BookingAct::Confirm { transaction: transaction(3), amount: 2_000, contact: Some(contact(3)) };
     let question = world.send(3, &booking(3, "a"), act.clone()).await;
     ask_until_answered(&world, &mut crew, vec![(3, act, question)]).await;
     let mut asked = Vec::new();
@@ -86,7 +86,7 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     let wanted = seats(&["1-1", "1-2"]);
     let fingerprint = booking_core::digest::Digest::of(&[format!("{wanted:?}").as_bytes()]);
     let hold = BookingAct::Hold { session: support::session(6), max_seats: 4, wanted, fingerprint };
-    let confirm = BookingAct::Confirm { transaction: transaction(6), amount: 2_000 };
+    let confirm = BookingAct::Confirm { transaction: transaction(6), amount: 2_000, contact: Some(contact(6)) };
     for act in [hold, confirm] {
         let question = world.send(6, &booking(6, "a"), act.clone()).await;
         ask_until_answered(&world, &mut crew, vec![(6, act, question)]).await;
@@ -139,6 +139,10 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     invariants::old_epochs_change_nothing(&world).await;
     invariants::money_has_its_booking(&world, &bookings, &payments).await;
     invariants::the_outbox_is_published(&world, &bookings).await;
+    if crew.gauges.addresses_lost_total.get() == 0 {
+        let may_double = part == Part::Courier && faults.has_struck();
+        invariants::buyers_are_written_to(&world, if may_double { settings().mail_at_once } else { 0 }).await;
+    }
     no_seat_is_lost(&world, &mut crew).await;
     assert_eq!(crew.gauges.double_sold_total.get(), 0);
 }
@@ -225,4 +229,8 @@ at_every_call! {
     an_expiry_that_dies_after_any_call_loses_and_doubles_nothing: Expiry DiesAfter,
     a_relay_that_dies_before_any_call_loses_and_doubles_nothing: Relay DiesBefore,
     a_relay_that_dies_after_any_call_loses_and_doubles_nothing: Relay DiesAfter,
+    a_courier_that_dies_before_any_call_loses_and_doubles_nothing: Courier DiesBefore,
+    a_courier_that_dies_after_any_call_loses_nothing: Courier DiesAfter,
+    a_courier_that_any_call_fails_once_loses_and_doubles_nothing: Courier FailsBefore,
+    a_courier_that_any_call_fails_once_when_done_loses_nothing: Courier FailsAfter,
 }

@@ -45,7 +45,7 @@ async fn buy(world: &World, crew: &mut Crew, numbers: impl Iterator<Item = u64>)
         crew.turn(world).await;
         assert!(matches!(world.answer(&question).await, Some(Outcome::Booking(_))), "{number}");
         world.pay(number, 1_000, SandboxOutcome::Approve).await;
-        let act = BookingAct::Confirm { transaction: transaction(number), amount: 1_000 };
+        let act = BookingAct::Confirm { transaction: transaction(number), amount: 1_000, contact: None };
         assert!(matches!(ask(world, crew, number, act).await, Some(Outcome::Booking(_))), "{number}");
     }
 }

@@ -231,6 +231,7 @@ pub(crate) fn worker_parts(stores: Stores) -> queue_worker::Parts {
         ledger: stores.ledger,
         catalog: stores.catalog,
         payments: stores.payments.expect("only a gateway is opened without a provider"),
+        mail: stores.mail,
         clock: stores.clock,
         entropy: Arc::new(SystemEntropy),
     }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, future::Future, path::Path, pin::Pin, sync::Arc};
 
 use backends::{
+    Secret,
     memory::{MemoryHolds, SoleWorker},
     postgres::PostgresDatabase,
     redis::RedisCluster,
@@ -31,6 +32,7 @@ mod clock;
 mod cluster;
 mod embedded;
 mod examine;
+mod mail;
 mod provider;
 
 use provider::Provider;
@@ -76,6 +78,8 @@ pub(crate) struct Stores {
     pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
     /// What reads the provider's notices, if it sends any here.
     pub(crate) notices: Option<Arc<dyn PaymentNotices>>,
+    /// Letters to buyers, if any are sent; a gateway sends none.
+    pub(crate) mail: Option<queue_worker::Mail>,
     /// The time that every process on these stores goes by.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -165,6 +169,7 @@ impl Opening<'_> {
             payments,
             sandbox,
             notices,
+            mail: self.mail().await?,
             clock: self.clock().await?,
         })
     }
@@ -259,6 +264,19 @@ impl Opening<'_> {
             self.role.name(),
         )))
     }
+}
+
+/// The secret of the key `name`, or what the file of `name_file` holds.
+fn secret(name: &str, value: &Secret, file: Option<&Path>) -> Result<Secret, ConfigError> {
+    let problem = match file {
+        None => return Ok(value.clone()),
+        Some(_) if !value.is_empty() => format!("{name} and {name}_file are both set; keep one of them"),
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(text) => return Ok(Secret::new(&text)),
+            Err(error) => format!("{name}_file: {} can't be read: {error}", path.display()),
+        },
+    };
+    Err(ConfigError::Together(problem))
 }
 
 fn opened<T>(key: &str, result: Result<T, PortError>) -> Result<T, Failure> {

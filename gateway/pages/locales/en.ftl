@@ -286,6 +286,8 @@ checkout-outcome-approve = The payment is approved
 checkout-outcome-decline = The payment is declined
 checkout-outcome-timeout = The payment provider doesn't answer
 checkout-no-payment = Payment isn't set up for this sale. Please contact the organiser; your seats stay held until the time is over.
+checkout-email = E-mail address
+checkout-email-hint = Optional: we write to you about this booking and for nothing else.
 checkout-pay = Pay { $amount }
 checkout-paying = Paying… Please keep this page open.
 checkout-again = The payment isn't confirmed yet. Please press the button again; you won't be charged twice.
@@ -509,3 +511,29 @@ door-kept = { $n ->
    *[other] { $n } scans wait to be sent ({ $most } at most).
 }
 door-counts = { $inside } of { $sold } are in
+
+## Letters to buyers, as text and as HTML
+
+letter-subject-confirmed = Your tickets: { $event }
+letter-subject-reduced = Some of your tickets are cancelled: { $event }
+letter-subject-cancelled = Your booking is cancelled: { $event }
+letter-subject-moved = At another time: { $event }
+letter-lead-confirmed = Thank you. Your booking is confirmed.
+letter-lead-reduced = Some of your tickets are cancelled, as you asked. The others stay good.
+letter-lead-cancelled = Your booking is cancelled, as you asked.
+letter-lead-called-off = We are sorry: { $event } does not take place. Your booking is cancelled.
+letter-lead-moved = { $event } takes place at another time. Your tickets stay good.
+letter-reason = The organiser says: { $reason }
+letter-moved-from-to = It was to begin { $from }. Now it begins { $to }.
+letter-when = When: { $when }
+letter-where = Where: { $where }
+letter-seats = Your seats:
+letter-seats-given-back = Cancelled:
+letter-seat = { $section }, row { $row }, seat { $number }
+letter-paid = Paid: { $amount }
+letter-refund = In all, { $amount } are given back to the way you paid.
+letter-refund-none = Nothing is given back.
+letter-give-back = If you can't come, you get the whole price back until { $until }.
+letter-tickets = You find your tickets here, on the device you bought them with:
+letter-booking = Booking { $id }
+letter-why = You get this because this address was given with the booking. It is used for nothing else.

@@ -58,6 +58,8 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
         bookingId: booking.bookingId,
         paymentDetails: { paymentMethod: "sandbox", transactionId, amount },
       };
+      const email = $("checkout-email")?.value.trim();
+      if (email) body.contact = { email };
       const { data } = await call("POST", "/v1/bookings/confirm", { body, headers: admission(), attempts: 3 });
       const paid = { totalAmount: amount, currency: booking.currency, seatDetails: booking.seatDetails, ...data };
       booking = undefined;

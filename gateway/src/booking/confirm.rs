@@ -10,6 +10,7 @@ use axum::{
 use booking_core::{
     booking::BookingState,
     id::{BookingId, TransactionId},
+    mail::Contact,
     message::{BookingAct, Outcome},
 };
 use serde::Deserialize;
@@ -41,6 +42,7 @@ pub(crate) struct ConfirmRequest {
 
 /// Where a buyer is to be reached; used for mail about the booking and for nothing else.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "how the API's description writes a `Contact`")]
 pub(crate) struct ContactDetails {
     /// An e-mail address, 254 bytes at most.
     #[schema(format = Email, max_length = 254)]

@@ -63,8 +63,9 @@ impl Sources {
     pub(super) fn read(overrides: Option<&Path>) -> Result<Self, Error> {
         let mut sources = Self {
             templates: embedded!("templates":
-                "browse.html", "door.html", "draw.html", "event.html", "layout.html", "operator.html", "part-checkout.html",
-                "part-room.html", "part-seats.html", "part-tickets.html", "problem.html", "sheets.html",
+                "browse.html", "door.html", "draw.html", "event.html", "layout.html", "letter-subject.txt", "letter.html", "letter.txt",
+                "operator.html", "part-checkout.html", "part-room.html", "part-seats.html", "part-tickets.html",
+                "problem.html", "sheets.html",
             ),
             statics: embedded!("static":
                 "api.js", "audit-text.js", "audit.js", "base.css", "browse.css", "browse.js", "cancel.js", "chart.js",
@@ -77,7 +78,9 @@ impl Sources {
             locale_overrides: BTreeMap::new(),
         };
         if let Some(folder) = overrides {
-            sources.templates.extend(read_folder(&folder.join("templates"), "html")?);
+            for extension in ["html", "txt"] {
+                sources.templates.extend(read_folder(&folder.join("templates"), extension)?);
+            }
             sources.statics.extend(read_folder(&folder.join("static"), "")?);
             sources.locale_overrides = read_folder(&folder.join("locales"), "ftl")?;
         }

@@ -114,6 +114,7 @@ pub(super) async fn event_page(
         "lang": lang,
         "problem": problem.map(|problem| json!({ "title": problem.title(), "detail": problem.detail() })),
         "sandbox": app.parts.sandbox.is_some() && app.settings.sandbox,
+        "mail": app.settings.mail,
     });
     page(app, Page::Event, lang, &context)
 }

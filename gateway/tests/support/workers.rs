@@ -16,6 +16,7 @@ pub(crate) fn start(world: &World) {
         ledger: world.ledger.clone(),
         catalog: world.catalog.clone(),
         payments: world.payments.clone(),
+        mail: None,
         clock: world.clock.clone(),
         entropy: world.entropy.clone(),
     };

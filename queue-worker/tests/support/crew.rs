@@ -5,6 +5,7 @@ use std::sync::Arc;
 use booking_core::ports::log::{Log as _, Topic};
 use queue_worker::{
     Error, Gauges, Parts, Progress, Settings,
+    courier::Courier,
     expiry::Expiry,
     finaliser::Finaliser,
     keeper::Keeper,
@@ -25,9 +26,10 @@ pub enum Part {
     Finaliser,
     Expiry,
     Relay,
+    Courier,
 }
 
-pub const PARTS: [Part; 5] = [Part::Keeper, Part::Pool, Part::Finaliser, Part::Expiry, Part::Relay];
+pub const PARTS: [Part; 6] = [Part::Keeper, Part::Pool, Part::Finaliser, Part::Expiry, Part::Relay, Part::Courier];
 
 /// The most steps of one part in one turn.
 const STEPS: usize = 100;
@@ -38,6 +40,7 @@ enum Worker {
     Finaliser(Box<Finaliser>),
     Expiry(Expiry),
     Relay(Relay),
+    Courier(Courier),
 }
 
 impl Worker {
@@ -49,6 +52,7 @@ impl Worker {
             Self::Finaliser(finaliser) => finaliser.step(now).await,
             Self::Expiry(expiry) => expiry.step(now).await,
             Self::Relay(relay) => relay.step(now).await,
+            Self::Courier(courier) => courier.step(now).await,
         }
     }
 }
@@ -79,7 +83,7 @@ impl Crew {
             let lanes = match part {
                 Part::Keeper => world.log.lanes(&Topic::Commands).await.expect("lanes"),
                 Part::Pool | Part::Finaliser => world.log.lanes(&Topic::Bookings).await.expect("lanes"),
-                Part::Expiry | Part::Relay => 1,
+                Part::Expiry | Part::Relay | Part::Courier => 1,
             };
             for lane in 0..lanes {
                 let parts = match faulty {
@@ -101,6 +105,7 @@ impl Crew {
             Part::Finaliser => Worker::Finaliser(Box::new(Finaliser::new(parts, settings, gauges, lane))),
             Part::Expiry => Worker::Expiry(Expiry::new(parts, &settings, gauges)),
             Part::Relay => Worker::Relay(Relay::new(parts, &settings, gauges)),
+            Part::Courier => Worker::Courier(Courier::new(parts, &settings, gauges)),
         }
     }
 

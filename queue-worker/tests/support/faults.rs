@@ -15,8 +15,9 @@ use booking_core::{
     catalog::{Event, Moved, Venue},
     digest::Digest,
     holds::{Grant, SeatClaim, Settle, Want},
-    id::{BookingId, EventId, SessionId, TransactionId, UserId, VenueId},
+    id::{BookingId, EventId, LetterId, SessionId, TransactionId, UserId, VenueId},
     line::Place,
+    mail::{Contact, Letter, Message, Sending},
     money::Money,
     ports::{
         PortError, PortResult,
@@ -25,13 +26,15 @@ use booking_core::{
         holds::Holds,
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
         log::{Entry, Lane, Log, Topic},
+        mailroom::{Due, Letters, Mailroom, RefusedLetter, Settled},
         payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded},
+        post::Post,
     },
     seats::{SeatIndex, SeatSet},
     time::Timestamp,
 };
 use bytes::Bytes;
-use queue_worker::Parts;
+use queue_worker::{Mail, Parts};
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,11 @@ pub fn behind(parts: &Parts, faults: &Arc<Faults>) -> Parts {
         ledger: Arc::new(Faulty { inner: Arc::clone(&parts.ledger), faults: faults() }),
         catalog: Arc::new(Faulty { inner: Arc::clone(&parts.catalog), faults: faults() }),
         payments: Arc::new(Faulty { inner: Arc::clone(&parts.payments), faults: faults() }),
+        mail: parts.mail.as_ref().map(|mail| Mail {
+            mailroom: Arc::new(Faulty { inner: Arc::clone(&mail.mailroom), faults: faults() }),
+            letters: Arc::clone(&mail.letters),
+            post: Arc::new(Faulty { inner: Arc::clone(&mail.post), faults: faults() }),
+        }),
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
     }
@@ -214,3 +222,21 @@ faulty! { Payments of Payments {
     fn refund(refund: &Refund) -> Refunded;
     fn standing(transaction: &TransactionId) -> Option<PaymentStanding>;
 } }
+
+faulty! { Mailroom of Mailroom {
+    fn remember(contacts: &[(BookingId, Contact)], now: Timestamp) -> ();
+    fn post(letters: &[Letter], now: Timestamp) -> usize;
+    fn due(now: Timestamp, max: usize) -> Vec<Due>;
+    fn settle(settled: &[(LetterId, Settled)], now: Timestamp) -> ();
+    fn refused(max: usize) -> Vec<RefusedLetter>;
+    fn letters() -> Letters;
+    fn forget(before: Timestamp, max: usize) -> usize;
+} }
+
+#[async_trait]
+impl Post for Faulty<dyn Post> {
+    async fn send(&self, message: &Message) -> Sending {
+        let sent = self.faults.guard(async { Ok(self.inner.send(message).await) }).await;
+        sent.unwrap_or_else(|error| Sending::Later(error.to_string()))
+    }
+}

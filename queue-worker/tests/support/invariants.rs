@@ -13,10 +13,12 @@ use booking_core::{
         record::{StateKind, StateRecord},
         state::LineState,
     },
+    mail::Letter,
     message::{self, Outcome},
     ports::{
         ledger::{Ledger as _, LedgerReader as _},
         log::{Log as _, Topic},
+        mailroom::Mailroom as _,
         payments::{PaymentStatus, Payments as _},
     },
     reconcile::Difference,
@@ -165,4 +167,21 @@ pub async fn the_outbox_is_published(world: &World, bookings: &[BookingId]) {
         let changes = 1 + usize::from(booking.settled_at.is_some()) + cancellations;
         assert_eq!(numbers.len(), changes, "{booking:?}");
     }
+}
+
+/// Each buyer has got each letter about what happened to the booking, and `doubles` letters at most came again.
+pub async fn buyers_are_written_to(world: &World, doubles: usize) {
+    let copies = world.post.copies();
+    let mut to_write = BTreeSet::new();
+    for lane in 0..world.log.lanes(&Topic::Changes).await.expect("lanes") {
+        for entry in world.entries(&Topic::Changes, lane).await {
+            let row: OutboxRow = message::decode(&entry).expect("a row");
+            to_write.extend(Letter::about(&row).map(|letter| letter.letter_id));
+        }
+    }
+    assert_eq!(copies.keys().cloned().collect::<BTreeSet<_>>(), to_write);
+    let again: usize = copies.values().map(|copies| copies - 1).sum();
+    assert!(again <= doubles, "{again} came again: {copies:?}");
+    let letters = world.mailroom.letters().await.expect("a count");
+    assert_eq!((letters.waiting, letters.refused), (0, 0));
 }

@@ -4,6 +4,7 @@
 pub mod crew;
 pub mod faults;
 pub mod invariants;
+pub mod letters;
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +16,7 @@ use std::{
 };
 
 use backends::memory::{
-    Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryPayments, SoleWorker,
+    Lanes, MemoryCatalog, MemoryDesk, MemoryHolds, MemoryLedger, MemoryLog, MemoryMailroom, MemoryPayments, SoleWorker,
 };
 use booking_core::{
     booking::booking_id,
@@ -28,6 +29,7 @@ use booking_core::{
         entry::{JoinRecord, entry_of},
         state::LineState,
     },
+    mail::Contact,
     message::{self, BookingAct, BookingCommand, OperatorAct, OperatorCommand, Outcome, Reply, ReplyTo, Wanted},
     money::Money,
     ports::{
@@ -40,7 +42,8 @@ use booking_core::{
     sale::SalePolicy,
     time::Timestamp,
 };
-use queue_worker::{Parts, Settings};
+use letters::{PlainLetters, PostBox};
+use queue_worker::{Mail, Parts, Settings};
 use serde_json::json;
 
 /// When the world begins.
@@ -83,6 +86,8 @@ pub struct World {
     pub ledger: MemoryLedger,
     pub catalog: MemoryCatalog,
     pub payments: MemoryPayments,
+    pub mailroom: MemoryMailroom,
+    pub post: PostBox,
     pub clock: Arc<TestClock>,
     pub entropy: Arc<TestEntropy>,
     pub event: EventId,
@@ -166,6 +171,11 @@ pub fn booking(number: u64, key: &str) -> BookingId {
     booking_id(&user(number), key)
 }
 
+/// Where user `number` is to be reached.
+pub fn contact(number: u64) -> Contact {
+    Contact { email: format!("user{number}@example.org").parse().expect("an address") }
+}
+
 /// Seats by name.
 pub fn seats(names: &[&str]) -> Wanted {
     Wanted::Seats(names.iter().map(|name| name.parse().expect("a seat id")).collect())
@@ -223,6 +233,8 @@ impl World {
             ledger: MemoryLedger::default(),
             catalog: MemoryCatalog::default(),
             payments: MemoryPayments::default(),
+            mailroom: MemoryMailroom::default(),
+            post: PostBox::default(),
             clock: Arc::default(),
             entropy: Arc::default(),
             event: show().event_id,
@@ -242,6 +254,11 @@ impl World {
             ledger: Arc::new(self.ledger.clone()),
             catalog: Arc::new(self.catalog.clone()),
             payments: Arc::new(self.payments.clone()),
+            mail: Some(Mail {
+                mailroom: Arc::new(self.mailroom.clone()),
+                letters: Arc::new(PlainLetters),
+                post: Arc::new(self.post.clone()),
+            }),
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
         }
@@ -326,7 +343,7 @@ impl World {
     }
 
     pub async fn confirm(&self, number: u64, key: &str, paid: u64, amount: i64) -> String {
-        let act = BookingAct::Confirm { transaction: transaction(paid), amount };
+        let act = BookingAct::Confirm { transaction: transaction(paid), amount, contact: Some(contact(number)) };
         self.send(number, &booking(number, key), act).await
     }
 

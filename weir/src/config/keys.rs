@@ -7,7 +7,7 @@ use booking_core::line::state::MAX_LANES;
 
 use super::{
     Source,
-    value::{Issuer, LogFormat, Shape, StoreUrl, Value},
+    value::{Issuer, LogFormat, MailServer, Shape, StoreUrl, Value},
 };
 
 /// A setting as the file, the environment and the documentation know it.
@@ -134,6 +134,9 @@ settings! {
         /// The payment provider. `stripe:`; or, for trying out, `sandbox:FILE` or `sandbox:postgres://…`, which makes
         /// payments that end as whoever makes them asks.
         payments: StoreUrl = "sandbox:payments.db",
+        /// Buyers' addresses, and the letters to them that wait; only where `mail.server` is set. `sqlite:FILE`, or
+        /// `postgres://…` as for the ledger.
+        mail: StoreUrl = "sqlite:mail.db",
         /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
         line_lanes: u16 = "3",
         /// The most appends to the log that wait for a commit, 1 to 10,000,000; one more is answered with 503.
@@ -205,6 +208,27 @@ settings! {
         requests_in_flight: u16 = "32",
     }
 
+    /// Letters to buyers about their bookings, in the language `gateway.default_language`, with links to
+    /// `gateway.public_url`. Workers send them; a gateway only asks buyers for their addresses where they are sent.
+    mail: Mail {
+        /// The SMTP server that takes letters over: `smtps://host` (TLS; port 465), `smtp://host` (TLS after STARTTLS;
+        /// port 587), or `smtp+plain://host` (no secrecy, so only on this machine; port 25); `:port` where it is another.
+        /// Empty: no letters are sent, and nobody's address is kept.
+        server: Option<MailServer> = "",
+        /// Who logs in. Empty: nobody does.
+        user: String = "",
+        /// With what.
+        password: Secret = "",
+        /// A file with the password in it, instead.
+        password_file: Option<PathBuf> = "",
+        /// Whom letters come from: `tickets@example.org` or `Box office <tickets@example.org>`.
+        from: String = "",
+        /// The most connections to the server, 1 to 256.
+        connections: u16 = "4",
+        /// How long one answer of the server may take, 100 to 120,000 ms.
+        timeout_ms: u64 = "10000",
+    }
+
     /// The edge: where visitors and operators connect, and what it holds them to.
     gateway: Gateway {
         /// Where visitors connect; port 0 takes a free one.
@@ -272,7 +296,7 @@ settings! {
         max_waiting_commands: usize = "50000",
     }
 
-    /// The workers: the line's keeper, the hold pool, the finaliser, expiry, the outbox.
+    /// The workers: the line's keeper, the hold pool, the finaliser, expiry, the outbox, the courier.
     worker: Worker {
         /// This worker's name, 1 to 64 characters; the state log tells whose decisions it holds. Each start adds a few
         /// digits of its own.
@@ -315,6 +339,14 @@ settings! {
         outbox_every_ms: u64 = "200",
         /// Outbox rows published at once, 1 to 4,096.
         outbox_batch: usize = "1024",
+        /// How often letters to send are looked for, 10 to 60,000 ms.
+        mail_every_ms: u64 = "500",
+        /// Letters on their way at once, 1 to 256: as many may come twice where a worker dies.
+        mail_at_once: usize = "16",
+        /// How long a letter is tried to be sent, 60,000 to 604,800,000 ms.
+        mail_give_up_after_ms: u64 = "259200000",
+        /// How long buyers' addresses are kept, and which letters they got, 1 to 3,650 days.
+        mail_keep_days: u32 = "400",
         /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it.
         first_pause_ms: u64 = "50",
         /// The longest pause after failures, 1 to 60,000 ms.
@@ -371,6 +403,8 @@ impl Config {
             ("stripe.give_up_after_ms", stripe.give_up_after_ms, 100, 120_000),
             ("stripe.tries", stripe.tries.into(), 1, 10),
             ("stripe.requests_in_flight", stripe.requests_in_flight.into(), 1, 1_000),
+            ("mail.connections", self.mail.connections.into(), 1, 256),
+            ("mail.timeout_ms", self.mail.timeout_ms, 100, 120_000),
         ];
         if stores.payments.scheme() == "stripe" && stripe.give_up_after_ms >= payment_timeout {
             let gives_up = stripe.give_up_after_ms;

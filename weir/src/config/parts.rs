@@ -27,6 +27,10 @@ impl Config {
             reconcile_every_ms: set.reconcile_every_ms,
             outbox_every_ms: set.outbox_every_ms,
             outbox_batch: set.outbox_batch,
+            mail_every_ms: set.mail_every_ms,
+            mail_at_once: set.mail_at_once,
+            mail_give_up_after_ms: set.mail_give_up_after_ms,
+            mail_keep_days: set.mail_keep_days,
             first_pause_ms: set.first_pause_ms,
             longest_pause_ms: set.longest_pause_ms,
         }
@@ -48,6 +52,7 @@ impl Config {
             secure_cookies: set.secure_cookies,
             guests: set.guests,
             sandbox: set.sandbox,
+            mail: self.mail.server.is_some(),
             default_language: set.default_language,
             pages_folder: set.pages_folder,
             issuers: set.issuers.into_iter().map(outside).collect(),

@@ -3,7 +3,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-use backends::Secret;
+use backends::{Secret, smtp::Encryption};
 
 /// How a value is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,7 @@ parsed! {
     usize, Integer, "a whole number, 0 or more";
     bool, Boolean, "true or false";
     StoreUrl, Text, "a URL such as \"sqlite:log.db\"";
+    MailServer, Text, "\"smtps://host\", \"smtp://host\" or \"smtp+plain://host\", with \":port\" where it is another than usual";
     LogFormat, Text, "\"text\" or \"json\"";
 }
 
@@ -169,6 +170,49 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+/// An SMTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MailServer {
+    /// How the connection is kept secret.
+    pub(crate) encryption: Encryption,
+    /// Its name or address.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+}
+
+impl MailServer {
+    /// The schemes.
+    const SCHEMES: [(&str, Encryption); 3] =
+        [("smtps", Encryption::Tls), ("smtp", Encryption::StartTls), ("smtp+plain", Encryption::None)];
+}
+
+impl std::str::FromStr for MailServer {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let url = reqwest::Url::parse(text).map_err(drop)?;
+        let (_, encryption) = Self::SCHEMES.into_iter().find(|(scheme, _)| *scheme == url.scheme()).ok_or(())?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(())?;
+        // A login has its own keys, where it is not shown.
+        let is_bare = url.username().is_empty() && url.password().is_none() && matches!(url.path(), "" | "/");
+        if !is_bare || url.query().is_some() || url.fragment().is_some() {
+            return Err(());
+        }
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { encryption, host, port: url.port().unwrap_or(encryption.port()) })
+    }
+}
+
+impl fmt::Display for MailServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = Self::SCHEMES.into_iter().find(|(_, encryption)| *encryption == self.encryption);
+        let scheme = scheme.map_or("", |(scheme, _)| scheme);
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+    }
+}
+
 /// How diagnostics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -222,5 +266,29 @@ impl Value for Issuer {
 
     fn show(&self) -> String {
         format!("{} {} {}", self.issuer, self.audience, self.jwks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_servers_are_told_by_scheme_and_have_their_usual_port() {
+        let shown = |text: &str| text.parse::<MailServer>().map(|server| server.to_string());
+        for (text, server) in [
+            ("smtps://mail.example", "smtps://mail.example:465"),
+            ("smtp://mail.example/", "smtp://mail.example:587"),
+            ("smtp+plain://127.0.0.1:2525", "smtp+plain://127.0.0.1:2525"),
+            ("smtp+plain://[::1]", "smtp+plain://[::1]:25"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Ok(server), "{text}");
+            assert_eq!(shown(server).as_deref(), Ok(server));
+        }
+        for wrong in
+            ["mail.example", "http://mail.example", "smtp:", "smtp://", "smtp://me:secret@mail.example", "smtp://h/x"]
+        {
+            assert_eq!(shown(wrong), Err(()), "{wrong}");
+        }
     }
 }

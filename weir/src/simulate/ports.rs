@@ -83,6 +83,7 @@ impl Ports {
             ledger: self.clone(),
             catalog: self.clone(),
             payments: self.clone(),
+            mail: None,
             clock: self.clone(),
             entropy: self.clone(),
         }

@@ -6,7 +6,8 @@ use backends::{
     kafka::{KafkaAssignment, KafkaLog, KafkaSettings},
     memory::SoleWorker,
     postgres::{
-        PostgresCatalog, PostgresDatabase, PostgresLedger, PostgresRefreshFamilies, PostgresSandbox, PostgresSettings,
+        PostgresCatalog, PostgresDatabase, PostgresLedger, PostgresMailroom, PostgresRefreshFamilies, PostgresSandbox,
+        PostgresSettings,
     },
     redis::{RedisCluster, RedisDesk, RedisHolds, RedisSettings},
 };
@@ -73,6 +74,10 @@ impl Opening<'_> {
 
     pub(super) async fn postgres_sandbox(&mut self, url: &StoreUrl) -> Result<PostgresSandbox, Failure> {
         Ok(PostgresSandbox::new(self.database("payments", url).await?))
+    }
+
+    pub(super) async fn postgres_mailroom(&mut self, url: &StoreUrl) -> Result<PostgresMailroom, Failure> {
+        Ok(PostgresMailroom::new(self.database("mail", url).await?))
     }
 
     /// The time of the database of `url`, looked at until the end.

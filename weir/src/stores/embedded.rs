@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backends::sqlite::{SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteRefreshFamilies, SqliteSandbox};
+use backends::sqlite::{
+    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteMailroom, SqliteRefreshFamilies, SqliteSandbox,
+};
 
 use super::{Opening, opened};
 use crate::{
@@ -68,6 +70,14 @@ impl Opening<'_> {
         let closing = sandbox.clone();
         self.open.add(async move { closing.close().await });
         Ok(sandbox)
+    }
+
+    pub(super) async fn sqlite_mailroom(&mut self, url: &StoreUrl) -> Result<SqliteMailroom, Failure> {
+        let path = self.private_file("mail", url)?;
+        let mailroom = opened("mail", SqliteMailroom::open(&path).await)?;
+        let closing = mailroom.clone();
+        self.open.add(async move { closing.close().await });
+        Ok(mailroom)
     }
 
     fn private_file(&self, key: &str, url: &StoreUrl) -> Result<PathBuf, Failure> {

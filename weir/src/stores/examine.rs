@@ -12,7 +12,12 @@ impl Opening<'_> {
     /// Brings every database to what this version needs.
     pub(super) async fn migrate(&mut self) -> Result<(), Failure> {
         let stores = &self.config.stores;
-        let urls = [("ledger", &stores.ledger), ("catalog", &stores.catalog), ("accounts", &stores.accounts)];
+        let urls = [
+            ("ledger", &stores.ledger),
+            ("catalog", &stores.catalog),
+            ("accounts", &stores.accounts),
+            ("mail", &stores.mail),
+        ];
         let payments = stores.payments.rest().parse::<StoreUrl>().ok();
         let payments = payments.iter().map(|url| ("payments", url));
         for (key, url) in urls.into_iter().chain(payments).filter(|(_, url)| url.scheme() == "postgres") {
@@ -53,6 +58,14 @@ impl Opening<'_> {
         note("catalog", &stores.catalog, catalog.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
         note("payments", &stores.payments, self.examine_payments().await);
+        if let Some(server) = &self.config.mail.server {
+            let mailroom = async {
+                let mailroom = self.mailroom().await?;
+                opened("mail", mailroom.letters().await).map(drop)
+            };
+            note("mail", &stores.mail, mailroom.await);
+            examined.push((format!("mail.server {server}"), self.examine_post(server).await));
+        }
         if stores.ledger.scheme() == "postgres" {
             examined.push(("this machine's clock".to_owned(), self.examine_clock().await));
         }

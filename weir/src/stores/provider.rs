@@ -8,7 +8,7 @@ use backends::{
 };
 use booking_core::ports::payments::{PaymentNotices, Payments, SandboxPayments};
 
-use super::{Opening, Role, opened};
+use super::{Opening, Role, opened, secret};
 use crate::{
     config::{Config, ConfigError, StoreUrl},
     failure::Failure,
@@ -78,16 +78,7 @@ impl Config {
     /// Stripe, with the key or what the key's file holds.
     pub(crate) fn stripe_settings(&self) -> Result<StripeSettings, ConfigError> {
         let set = &self.stripe;
-        let secret_key = match &set.secret_key_file {
-            Some(_) if !set.secret_key.is_empty() => {
-                let problem = "stripe.secret_key and stripe.secret_key_file are both set; keep one of them";
-                return Err(ConfigError::Together(problem.to_owned()));
-            }
-            Some(path) => Secret::new(&std::fs::read_to_string(path).map_err(|error| {
-                ConfigError::Together(format!("stripe.secret_key_file: {} can't be read: {error}", path.display()))
-            })?),
-            None => set.secret_key.clone(),
-        };
+        let secret_key = secret("stripe.secret_key", &set.secret_key, set.secret_key_file.as_deref())?;
         if secret_key.is_empty() {
             let problem = "stripe.secret_key: stores.payments is 'stripe:', which needs it; set it, or secret_key_file";
             return Err(ConfigError::Together(problem.to_owned()));
