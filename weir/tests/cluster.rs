@@ -13,7 +13,9 @@ use std::{
 use kit::{
     Client, Cluster, PATIENCE, SaleOf, Visitor, Weir,
     mass::{self, Stores},
-    open_sale, operator_key, variable,
+    open_sale, operator_key,
+    post_office::PostOffice,
+    variable,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -108,14 +110,26 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
     kit::life::move_and_give_back(&Client::new(&gateway.public), &admin, &viewer).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_get_a_letter_about_each_thing_once() {
+    let cluster = Cluster::new();
+    let admin = operator_key(cluster.data(), "admin");
+    let gateway = cluster.gateway();
+    let office = PostOffice::open();
+    let _workers = [(); 2].map(|()| cluster.launch("queue-worker", &office.settings(), &[]));
+    kit::life::write_to_buyers(&Client::new(&gateway.public), &admin, &office).await;
+}
+
 /// A mass refund goes on where it was, however often its workers are killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_kills_in_a_mass_refund_refund_everybody_once() {
+async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
     let cluster = Cluster::new();
     let admin = operator_key(cluster.data(), "admin");
     let stores = Stores::of_schema(&variable("POSTGRES"), cluster.name()).await;
     let event = stores.sell_out().await;
-    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"].map(str::to_owned);
+    let office = PostOffice::open();
+    let mut settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"].map(str::to_owned).to_vec();
+    settings.extend(office.settings());
     let gateway = cluster.gateway();
     let client = Client::new(&gateway.public);
     let mut workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
@@ -127,6 +141,7 @@ async fn five_kills_in_a_mass_refund_refund_everybody_once() {
         workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
     }
     mass::left_at_most(&client, &admin, &event, 0).await;
+    stores.check_letters(&office).await;
     stores.check_refunded().await;
 }
 

@@ -14,6 +14,7 @@ use kit::{
     Client, SaleOf, Visitor, Weir, data, folder,
     mass::{self, Stores},
     open_sale, operator_key,
+    post_office::PostOffice,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
@@ -132,14 +133,16 @@ async fn ten_kills_in_a_running_sale_lose_nothing_acknowledged_and_double_no_sea
 
 /// A mass refund goes on where it was, however often it is cut off.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_kills_in_a_mass_refund_refund_everybody_once() {
+async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
     let folder = folder();
     let data = data(&folder);
     let admin = operator_key(&data, "admin");
     let stores = Stores::of_folder(&data).await;
     let event = stores.sell_out().await;
     drop(stores);
-    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"];
+    let office = PostOffice::open();
+    let mail = office.settings();
+    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200", &mail[0], &mail[1]];
     let mut weir = Weir::start_with(&data, &settings);
     mass::call_off(&Client::new(&weir.public), &admin, &event).await;
     for most in mass::KILLED_AT {
@@ -149,6 +152,8 @@ async fn five_kills_in_a_mass_refund_refund_everybody_once() {
         weir = Weir::start_with(&data, &settings);
     }
     mass::left_at_most(&Client::new(&weir.public), &admin, &event, 0).await;
+    let stores = Stores::of_folder(&data).await;
+    stores.check_letters(&office).await;
     assert_eq!(weir.terminate(), Some(0));
-    Stores::of_folder(&data).await.check_refunded().await;
+    stores.check_refunded().await;
 }

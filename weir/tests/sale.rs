@@ -6,7 +6,7 @@ mod kit;
 
 use std::collections::HashSet;
 
-use kit::{Client, SaleOf, Visitor, Weir, data, folder, open_sale, operator_key};
+use kit::{Client, SaleOf, Visitor, Weir, data, folder, open_sale, operator_key, post_office::PostOffice};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -137,6 +137,17 @@ async fn a_booking_is_cancelled_and_its_money_goes_back() {
     let (admin, viewer) = (operator_key(&data, "admin"), operator_key(&data, "viewer"));
     let weir = Weir::start(&data);
     kit::life::cancel_and_refund(&Client::new(&weir.public), &admin, &viewer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_get_a_letter_about_each_thing_once() {
+    let folder = folder();
+    let data = data(&folder);
+    let admin = operator_key(&data, "admin");
+    let office = PostOffice::open();
+    let weir = Weir::start_with(&data, &office.settings().each_ref().map(String::as_str));
+    kit::life::write_to_buyers(&Client::new(&weir.public), &admin, &office).await;
+    assert_eq!(weir.terminate(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

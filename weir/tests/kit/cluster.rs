@@ -75,7 +75,7 @@ pub(crate) fn variable(name: &str) -> String {
 }
 
 /// The settings of what is on Postgres: at `urls`.
-pub(crate) fn on_postgres(urls: &str) -> [String; 4] {
-    [("ledger", ""), ("catalog", ""), ("accounts", ""), ("payments", "sandbox:")]
+pub(crate) fn on_postgres(urls: &str) -> [String; 5] {
+    [("ledger", ""), ("catalog", ""), ("accounts", ""), ("mail", ""), ("payments", "sandbox:")]
         .map(|(store, scheme)| format!("stores.{store}={scheme}{urls}"))
 }

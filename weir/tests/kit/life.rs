@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, PATIENCE, SaleOf, Visitor, open_sale};
+use super::{
+    Client, PATIENCE, SaleOf, Visitor, open_sale,
+    post_office::{NOBODY, PostOffice},
+};
 
 /// Buys, cancels in part and whole, sells what was given up again, and sees to a refund that the provider refuses.
 pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str) {
@@ -111,6 +114,40 @@ pub(crate) async fn move_and_give_back(client: &Client, admin: &str, viewer: &st
     assert_eq!((&stands["status"], &stands["tickets"]), (&json!("confirmed"), &other["tickets"]), "bookings stand");
 }
 
+/// Buys, cancels a seat, and has the event moved and called off: each buyer gets a letter about each, once.
+pub(crate) async fn write_to_buyers(client: &Client, admin: &str, office: &PostOffice) {
+    let event = open_sale(client, admin, &SaleOf { opens_in_ms: 3_000, ..SaleOf::default() }).await;
+    let (first, sold) = buy(client, &event, &json!({"bestAvailable": {"count": 2}}), "approve").await;
+    office.await_letter(&first.address(), "Your tickets: ").await;
+    let seat = json!({"seats": [sold["seats"][0]]});
+    cancel(&first, sold["bookingId"].as_str().unwrap(), &seat).await.expect(200);
+    office.await_letter(&first.address(), "Some of your tickets are cancelled: ").await;
+
+    // An address that is none costs nothing; one that the server refuses holds nobody up.
+    let second = come_in(client, &event).await;
+    let held = hold(&second, &json!({"bestAvailable": {"count": 1}})).await;
+    let transaction = second.pay(&held["totalAmount"], &held["currency"], "approve").await.unwrap();
+    second.confirm_with(&held, &transaction, "a b@example.org").await.unwrap().refuses(400, "invalid-request");
+    second.confirm_with(&held, &transaction, NOBODY).await.unwrap().expect(200);
+    let (third, _) = buy(client, &event, &json!({"bestAvailable": {"count": 1}}), "approve").await;
+    office.await_letter(&third.address(), "Your tickets: ").await;
+
+    let path = format!("/v1/operator/events/{event}");
+    let moved = json!({"startsAt": super::from_now(60 * 86_400_000), "reason": "The hall is flooded."});
+    client.operate(admin, Method::POST, &format!("{path}/move"), &moved).await.expect(200);
+    for buyer in [&first, &third] {
+        office.await_letter(&buyer.address(), "At another time: ").await;
+    }
+    let reason = json!({"reason": "The singer is ill."});
+    client.operate(admin, Method::POST, &format!("{path}/call-off"), &reason).await.expect(200);
+    for buyer in [&first, &third] {
+        office.await_letter(&buyer.address(), "Your booking is cancelled: ").await;
+    }
+    assert_eq!((office.subjects(&first.address()).len(), office.subjects(&third.address()).len()), (4, 3));
+    assert!(office.copies().values().all(|copies| *copies == 1), "{:?}", office.copies());
+    assert!(office.subjects(NOBODY).is_empty());
+}
+
 /// Looks at a hall with a row less, in which one of the seats that are sold is named anew.
 async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
     let smaller = client.operate(admin, Method::POST, "/v1/operator/venues", &super::venue(1, 10)).await.expect(201);
@@ -138,14 +175,23 @@ fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
 
 /// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.
 async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
-    let mut visitor = Visitor::arrive(client, event).await.unwrap();
-    visitor.join().await.unwrap().expect(201);
-    visitor.come_in().await;
-    let held = visitor.reserve("first", wanted).await.unwrap();
-    let held = if held.status == 202 { visitor.settled(&held.body).await } else { held.expect(201) };
+    let visitor = come_in(client, event).await;
+    let held = hold(&visitor, wanted).await;
     let transaction = visitor.pay(&held["totalAmount"], &held["currency"], outcome).await.unwrap();
     let sold = visitor.confirm(&held, &transaction).await.unwrap().expect(200);
     (visitor, sold)
+}
+
+async fn come_in(client: &Client, event: &str) -> Visitor {
+    let mut visitor = Visitor::arrive(client, event).await.unwrap();
+    visitor.join().await.unwrap().expect(201);
+    visitor.come_in().await;
+    visitor
+}
+
+async fn hold(visitor: &Visitor, wanted: &Value) -> Value {
+    let held = visitor.reserve("first", wanted).await.unwrap();
+    if held.status == 202 { visitor.settled(&held.body).await } else { held.expect(201) }
 }
 
 async fn cancel(visitor: &Visitor, booking: &str, what: &Value) -> super::Answer {

@@ -6,8 +6,10 @@ use std::{
 };
 
 use backends::{
-    postgres::{PostgresCatalog, PostgresDatabase, PostgresLedger, PostgresSandbox, PostgresSettings},
-    sqlite::{SqliteCatalog, SqliteLedger, SqliteSandbox},
+    postgres::{
+        PostgresCatalog, PostgresDatabase, PostgresLedger, PostgresMailroom, PostgresSandbox, PostgresSettings,
+    },
+    sqlite::{SqliteCatalog, SqliteLedger, SqliteMailroom, SqliteSandbox},
 };
 use booking_core::{
     booking::{
@@ -16,10 +18,12 @@ use booking_core::{
     catalog::{Event, Venue},
     digest::Digest,
     id::{BookingId, EventId, TransactionId, UserId},
+    mail::Contact,
     money::Money,
     ports::{
         catalog::Catalog,
         ledger::Ledger,
+        mailroom::Mailroom,
         payments::{SandboxOutcome, SandboxPayments},
     },
     seats::SeatIndex,
@@ -29,13 +33,15 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, from_now};
+use super::{Client, from_now, post_office::PostOffice};
 
 /// Bookings, of a seat each.
 pub(crate) const BOOKINGS: u32 = 50_000;
 /// What is left, as [`left_at_most`] counts it, when the processes are killed: thrice while bookings are being cancelled,
 /// twice while money is being given back.
 pub(crate) const KILLED_AT: [u64; 5] = [95_000, 80_000, 65_000, 40_000, 15_000];
+/// Letters on their way at once, as Weir has it by itself.
+const LETTERS_AT_ONCE: usize = 16;
 /// Bookings written or looked at together.
 const BATCH: u32 = 500;
 /// What a seat costs, in minor units.
@@ -48,6 +54,7 @@ pub(crate) struct Stores {
     pub(crate) ledger: Box<dyn Ledger>,
     pub(crate) catalog: Box<dyn Catalog>,
     pub(crate) payments: Box<dyn SandboxPayments>,
+    pub(crate) mailroom: Box<dyn Mailroom>,
 }
 
 impl Stores {
@@ -57,6 +64,7 @@ impl Stores {
             ledger: Box::new(SqliteLedger::open(&data.join("ledger.db")).await.unwrap()),
             catalog: Box::new(SqliteCatalog::open(&data.join("catalog.db")).await.unwrap()),
             payments: Box::new(SqliteSandbox::open(&data.join("payments.db")).await.unwrap()),
+            mailroom: Box::new(SqliteMailroom::open(&data.join("mail.db")).await.unwrap()),
         }
     }
 
@@ -69,18 +77,22 @@ impl Stores {
         Self {
             ledger: Box::new(PostgresLedger::new(database.clone())),
             catalog: Box::new(PostgresCatalog::new(database.clone())),
-            payments: Box::new(PostgresSandbox::new(database)),
+            payments: Box::new(PostgresSandbox::new(database.clone())),
+            mailroom: Box::new(PostgresMailroom::new(database)),
         }
     }
 
-    /// An event whose every seat was booked by somebody else and paid for.
+    /// An event whose every seat was booked by somebody else and paid for, of which everybody was told.
     pub(crate) async fn sell_out(&self) -> EventId {
         let (venue, event) = show();
         self.catalog.put_venue(&venue).await.unwrap();
         self.catalog.put_event(&event).await.unwrap();
         for numbers in batches() {
             self.sell(&event.event_id, numbers).await;
+            let told: Vec<u64> = self.ledger.outbox(4_096).await.unwrap().iter().map(|row| row.number).collect();
+            self.ledger.outbox_published(&told).await.unwrap();
         }
+        assert!(self.ledger.outbox(1).await.unwrap().is_empty());
         event.event_id
     }
 
@@ -121,6 +133,8 @@ impl Stores {
             .collect();
         let confirmed = self.ledger.confirm(&confirms, now).await.unwrap();
         assert!(confirmed.answers.iter().all(|answer| matches!(answer, Confirmed::Confirmed(_))));
+        let contacts: Vec<_> = claims.iter().map(|claim| (claim.booking.clone(), contact(&claim.user))).collect();
+        self.mailroom.remember(&contacts, from_now(0).parse().unwrap()).await.unwrap();
         let bookings = claims.iter().zip(numbers);
         join_all(bookings.map(|(claim, number)| self.record(&claim.booking, number, PaymentStep::Captured, now))).await;
     }
@@ -136,6 +150,21 @@ impl Stores {
         for numbers in batches() {
             join_all(numbers.map(|number| self.check_one(number))).await;
         }
+    }
+
+    /// Waits for the letter of every booking, and asserts that those alone came again that were on their way when the
+    /// processes were killed.
+    pub(crate) async fn check_letters(&self, office: &PostOffice) {
+        let started = Instant::now();
+        while self.mailroom.letters().await.unwrap().waiting > 0 || office.copies().len() < BOOKINGS as usize {
+            assert!(started.elapsed() < PATIENCE, "letters are missing: {} came", office.copies().len());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let copies = office.copies();
+        assert_eq!(copies.len(), BOOKINGS as usize, "one letter for each booking");
+        let again: usize = copies.values().map(|copies| copies - 1).sum();
+        assert!(again <= KILLED_AT.len() * LETTERS_AT_ONCE, "{again} came again");
+        assert_eq!(self.mailroom.letters().await.unwrap().refused, 0);
     }
 
     async fn check_one(&self, number: u32) {
@@ -187,6 +216,10 @@ fn batches() -> impl Iterator<Item = Range<u32>> {
 
 fn user(number: u32) -> UserId {
     format!("user_{number}").parse().unwrap()
+}
+
+fn contact(user: &UserId) -> Contact {
+    Contact { email: format!("{user}@example.org").parse().unwrap() }
 }
 
 fn transaction(number: u32) -> TransactionId {

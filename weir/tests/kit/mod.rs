@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 mod cluster;
 pub(crate) mod life;
 pub(crate) mod mass;
+pub(crate) mod post_office;
 pub(crate) mod way;
 
 pub(crate) use cluster::{Cluster, on_postgres, variable};
@@ -414,10 +415,26 @@ impl Visitor {
         Ok(made["transactionId"].as_str().unwrap().to_owned())
     }
 
+    /// Where this visitor gets letters.
+    pub(crate) fn address(&self) -> String {
+        format!("{}@example.org", self.user)
+    }
+
     /// Confirms a booking by a payment.
     pub(crate) async fn confirm(&self, booking: &Value, transaction: &str) -> Result<Answer, reqwest::Error> {
+        self.confirm_with(booking, transaction, &self.address()).await
+    }
+
+    /// The same, with letters to `address`.
+    pub(crate) async fn confirm_with(
+        &self,
+        booking: &Value,
+        transaction: &str,
+        address: &str,
+    ) -> Result<Answer, reqwest::Error> {
         let body = json!({
             "bookingId": booking["bookingId"],
+            "contact": {"email": address},
             "paymentDetails": {"paymentMethod": "sandbox", "transactionId": transaction, "amount": booking["totalAmount"]},
         });
         self.send(Method::POST, "/v1/bookings/confirm", &[], Some(&body)).await
