@@ -128,8 +128,7 @@ async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
     let stores = Stores::of_schema(&variable("POSTGRES"), cluster.name()).await;
     let event = stores.sell_out().await;
     let office = PostOffice::open();
-    let mut settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200"].map(str::to_owned).to_vec();
-    settings.extend(office.settings());
+    let settings = mass::settings(&office);
     let gateway = cluster.gateway();
     let client = Client::new(&gateway.public);
     let mut workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
@@ -141,7 +140,7 @@ async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
         workers = [(); 2].map(|()| cluster.launch("queue-worker", &settings, &[]));
     }
     mass::left_at_most(&client, &admin, &event, 0).await;
-    stores.check_letters(&office).await;
+    mass::letters_came(&office).await;
     stores.check_refunded().await;
 }
 

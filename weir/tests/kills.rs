@@ -141,8 +141,8 @@ async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
     let event = stores.sell_out().await;
     drop(stores);
     let office = PostOffice::open();
-    let mail = office.settings();
-    let settings = ["worker.settle_after_ms=1000", "worker.settle_every_ms=200", &mail[0], &mail[1]];
+    let settings = mass::settings(&office);
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let mut weir = Weir::start_with(&data, &settings);
     mass::call_off(&Client::new(&weir.public), &admin, &event).await;
     for most in mass::KILLED_AT {
@@ -152,8 +152,7 @@ async fn five_kills_in_a_mass_refund_refund_and_write_to_everybody_once() {
         weir = Weir::start_with(&data, &settings);
     }
     mass::left_at_most(&Client::new(&weir.public), &admin, &event, 0).await;
-    let stores = Stores::of_folder(&data).await;
-    stores.check_letters(&office).await;
+    mass::letters_came(&office).await;
     assert_eq!(weir.terminate(), Some(0));
-    stores.check_refunded().await;
+    Stores::of_folder(&data).await.check_refunded().await;
 }

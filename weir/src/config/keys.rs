@@ -223,8 +223,6 @@ settings! {
         password_file: Option<PathBuf> = "",
         /// Whom letters come from: `tickets@example.org` or `Box office <tickets@example.org>`.
         from: String = "",
-        /// The most connections to the server, 1 to 256.
-        connections: u16 = "4",
         /// How long one answer of the server may take, 100 to 120,000 ms.
         timeout_ms: u64 = "10000",
     }
@@ -341,7 +339,8 @@ settings! {
         outbox_batch: usize = "1024",
         /// How often letters to send are looked for, 10 to 60,000 ms.
         mail_every_ms: u64 = "500",
-        /// Letters on their way at once, 1 to 256: as many may come twice where a worker dies.
+        /// Letters on their way at once, each on a connection of its own, 1 to 256: as many may come twice where a
+        /// worker dies.
         mail_at_once: usize = "16",
         /// How long a letter is tried to be sent, 60,000 to 604,800,000 ms.
         mail_give_up_after_ms: u64 = "259200000",
@@ -403,7 +402,6 @@ impl Config {
             ("stripe.give_up_after_ms", stripe.give_up_after_ms, 100, 120_000),
             ("stripe.tries", stripe.tries.into(), 1, 10),
             ("stripe.requests_in_flight", stripe.requests_in_flight.into(), 1, 1_000),
-            ("mail.connections", self.mail.connections.into(), 1, 256),
             ("mail.timeout_ms", self.mail.timeout_ms, 100, 120_000),
         ];
         if stores.payments.scheme() == "stripe" && stripe.give_up_after_ms >= payment_timeout {

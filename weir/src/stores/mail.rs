@@ -69,7 +69,7 @@ impl Config {
             encryption: server.encryption,
             login,
             from: set.from.clone(),
-            connections: set.connections.into(),
+            connections: u32::try_from(self.worker.mail_at_once).unwrap_or(u32::MAX),
             timeout: Duration::from_millis(set.timeout_ms),
         };
         SmtpPost::new(&settings).or_else(|error| refuse(format!("mail: {error}")))

@@ -40,8 +40,8 @@ pub(crate) const BOOKINGS: u32 = 50_000;
 /// What is left, as [`left_at_most`] counts it, when the processes are killed: thrice while bookings are being cancelled,
 /// twice while money is being given back.
 pub(crate) const KILLED_AT: [u64; 5] = [95_000, 80_000, 65_000, 40_000, 15_000];
-/// Letters on their way at once, as Weir has it by itself.
-const LETTERS_AT_ONCE: usize = 16;
+/// Letters on their way at once.
+const LETTERS_AT_ONCE: usize = 64;
 /// Bookings written or looked at together.
 const BATCH: u32 = 500;
 /// What a seat costs, in minor units.
@@ -150,21 +150,8 @@ impl Stores {
         for numbers in batches() {
             join_all(numbers.map(|number| self.check_one(number))).await;
         }
-    }
-
-    /// Waits for the letter of every booking, and asserts that those alone came again that were on their way when the
-    /// processes were killed.
-    pub(crate) async fn check_letters(&self, office: &PostOffice) {
-        let started = Instant::now();
-        while self.mailroom.letters().await.unwrap().waiting > 0 || office.copies().len() < BOOKINGS as usize {
-            assert!(started.elapsed() < PATIENCE, "letters are missing: {} came", office.copies().len());
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        let copies = office.copies();
-        assert_eq!(copies.len(), BOOKINGS as usize, "one letter for each booking");
-        let again: usize = copies.values().map(|copies| copies - 1).sum();
-        assert!(again <= KILLED_AT.len() * LETTERS_AT_ONCE, "{again} came again");
-        assert_eq!(self.mailroom.letters().await.unwrap().refused, 0);
+        let letters = self.mailroom.letters().await.unwrap();
+        assert!(letters.refused == 0 && letters.waiting <= LETTERS_AT_ONCE as u64, "{letters:?}");
     }
 
     async fn check_one(&self, number: u32) {
@@ -184,6 +171,13 @@ impl Stores {
         let standing = self.payments.standing(&transaction(number)).await.unwrap().expect("it was paid");
         assert_eq!(standing.refunded, PRICE, "{id}: once, and all of it");
     }
+}
+
+/// What workers are told.
+pub(crate) fn settings(office: &PostOffice) -> Vec<String> {
+    let [server, from] = office.settings();
+    let at_once = format!("worker.mail_at_once={LETTERS_AT_ONCE}");
+    vec!["worker.settle_after_ms=1000".to_owned(), "worker.settle_every_ms=200".to_owned(), at_once, server, from]
 }
 
 /// Calls the event off.
@@ -208,6 +202,20 @@ pub(crate) async fn left_at_most(client: &Client, admin: &str, event: &EventId, 
         assert!(started.elapsed() < PATIENCE, "it does not end: {view}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Waits for the letter of every booking, and asserts that those alone came again that were on their way when the
+/// processes were killed.
+pub(crate) async fn letters_came(office: &PostOffice) {
+    let started = Instant::now();
+    while office.letters() < BOOKINGS as usize {
+        assert!(started.elapsed() < PATIENCE, "letters are missing: {} came", office.letters());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let copies = office.copies();
+    assert_eq!(copies.len(), BOOKINGS as usize, "one letter for each booking");
+    let again: usize = copies.values().map(|copies| copies - 1).sum();
+    assert!(again <= KILLED_AT.len() * LETTERS_AT_ONCE, "{again} came again");
 }
 
 fn batches() -> impl Iterator<Item = Range<u32>> {

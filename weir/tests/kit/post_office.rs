@@ -1,7 +1,7 @@
 //! An SMTP server that takes letters over and keeps them: as much of RFC 5321 as a client needs that says nothing odd.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
@@ -55,6 +55,12 @@ impl PostOffice {
             *copies.entry(letter.id.clone()).or_default() += 1;
         }
         copies
+    }
+
+    /// How many letters came, copies apart.
+    pub(crate) fn letters(&self) -> usize {
+        let received = self.received.lock().unwrap();
+        received.iter().map(|letter| letter.id.as_str()).collect::<HashSet<_>>().len()
     }
 
     /// The subjects of what came for an address, in order.
