@@ -95,7 +95,7 @@ pub fn ticket_id(booking: &BookingId, seat: SeatIndex) -> TicketId {
     TicketId::from_bytes(first_16(&digest))
 }
 
-pub(crate) fn first_16(digest: &Digest) -> [u8; 16] {
+fn first_16(digest: &Digest) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest.0[..16]);
     bytes
@@ -366,4 +366,19 @@ pub struct OutboxRow {
     pub booking: Booking,
     /// When.
     pub at: Timestamp,
+}
+
+impl OutboxRow {
+    /// What follows from the row alone, for a purpose of its own: the same whenever it is looked at.
+    pub(crate) fn name_for(&self, purpose: &[u8]) -> [u8; 16] {
+        first_16(&Digest::of(&[
+            purpose,
+            self.booking.booking_id.as_str().as_bytes(),
+            &[0],
+            self.kind.as_bytes(),
+            &[0],
+            &self.number.to_le_bytes(),
+            &self.at.as_millis().to_le_bytes(),
+        ]))
+    }
 }

@@ -40,7 +40,7 @@ fn check_foreign(_: &'static str, text: &str) -> Result<(), InvalidId> {
 }
 
 /// What ids of a kind of ours begin with.
-const OUR_PREFIXES: [&str; 7] = [
+const OUR_PREFIXES: [&str; 8] = [
     EventId::PREFIX,
     VenueId::PREFIX,
     UserId::PREFIX,
@@ -48,6 +48,7 @@ const OUR_PREFIXES: [&str; 7] = [
     TicketId::PREFIX,
     SessionId::PREFIX,
     LetterId::PREFIX,
+    HookId::PREFIX,
 ];
 
 macro_rules! id {
@@ -134,6 +135,10 @@ id!(
 id!(
     /// A letter to a buyer.
     LetterId, "letter_", check_ours
+);
+id!(
+    /// A webhook: what its receiver knows a copy by.
+    HookId, "msg_", check_ours
 );
 id!(
     /// A payment at the provider, as the provider names it to the client: with the provider's own prefix.

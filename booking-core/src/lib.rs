@@ -23,3 +23,4 @@ pub mod sale;
 pub mod seats;
 pub mod ticket;
 pub mod time;
+pub mod webhook;

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     booking::{Booking, CalledOff, MOVED, OutboxRow},
     catalog::{Event, Moved, Venue},
-    digest::Digest,
     id::LetterId,
     time::Timestamp,
 };
@@ -138,17 +137,7 @@ impl Letter {
             MOVED => Subject::Moved,
             _ => return None,
         };
-        let booking = row.booking.booking_id.as_str().as_bytes();
-        let digest = Digest::of(&[
-            b"weir/letter/v1",
-            booking,
-            &[0],
-            row.kind.as_bytes(),
-            &[0],
-            &row.number.to_le_bytes(),
-            &row.at.as_millis().to_le_bytes(),
-        ]);
-        let letter_id = LetterId::from_bytes(crate::booking::first_16(&digest));
+        let letter_id = LetterId::from_bytes(row.name_for(b"weir/letter/v1"));
         Some(Self { letter_id, subject, booking: row.booking.clone(), at: row.at })
     }
 }

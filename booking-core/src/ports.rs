@@ -8,6 +8,7 @@ pub mod clock;
 pub mod contract;
 pub mod desk;
 pub mod holds;
+pub mod hook;
 pub mod ledger;
 pub mod log;
 pub mod mailroom;

@@ -8,7 +8,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use booking_core::{
-    digest::Digest,
     id::{EventId, LetterId},
     mail::{Letters, Message, Occasion, Sending, reason},
     ports::{
@@ -20,7 +19,7 @@ use booking_core::{
 };
 use futures_util::future::join_all;
 
-use crate::{Error, Gauges, Parts, Progress, Settings, settings::millis};
+use crate::{Error, Gauges, Parts, Progress, Settings, pause::scattered, settings::millis};
 
 /// The first pause of a letter that was not taken; each further one doubles it.
 const FIRST_PAUSE_MS: i64 = 30_000;
@@ -182,12 +181,9 @@ async fn send(mail: &Mail, occasions: &BTreeMap<EventId, Option<Occasion>>, due:
     }
 }
 
-/// How long a letter waits that was put off `tries` times before: three quarters of the pause, and up to a quarter of it
-/// by the letter's id, so that those of one failure don't come back together.
+/// How long a letter waits that was put off `tries` times before.
 fn pause_ms(id: &LetterId, tries: u32) -> i64 {
-    let pause = FIRST_PAUSE_MS << tries.min(MAX_DOUBLINGS);
-    let scatter = i64::from(Digest::of(&[id.as_str().as_bytes(), &tries.to_le_bytes()]).0[0]);
-    pause * 3 / 4 + pause / 4 * scatter / 255
+    scattered(FIRST_PAUSE_MS << tries.min(MAX_DOUBLINGS), id.as_str(), tries)
 }
 
 #[cfg(test)]

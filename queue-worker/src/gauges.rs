@@ -125,6 +125,12 @@ gauges! {
         letters_waiting,
         /// Buyers whose address could not be kept: they get no letters.
         addresses_lost_total,
+        /// Webhooks that an endpoint took.
+        webhooks_taken_total,
+        /// Tries to deliver a webhook that failed.
+        webhooks_failed_total,
+        /// Webhooks that were given up.
+        webhooks_given_up_total,
         /// Parts made anew after a failure.
         restarts_total,
     }

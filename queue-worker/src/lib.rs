@@ -8,6 +8,7 @@
 //! | [`expiry`] | time | marks holds that ran out, so that screens learn of it |
 //! | [`outbox`] | the ledger's outbox | publishes it to `weir.changes`, and has letters queued about it |
 //! | [`courier`] | letters that wait | has them written and sent |
+//! | [`webhooks`] | `weir.changes` | tells endpoints outside what became of bookings |
 //! | [`reconcile`] | everything that is kept twice | compares it, and mends what has one right answer |
 //!
 //! Each part works in steps: `step(now)` does what there is to do and awaits nothing but ports, so that a simulator can
@@ -45,16 +46,19 @@ mod moved;
 pub mod outbox;
 mod outward;
 mod patience;
+mod pause;
 pub mod pool;
 pub mod reconcile;
 mod run;
 mod settings;
+pub mod webhooks;
 
 pub use courier::Mail;
 pub use error::Error;
 pub use gauges::{Gauge, Gauges};
 pub use run::{run, run_with};
 pub use settings::{InvalidSettings, Settings};
+pub use webhooks::Endpoint;
 
 /// What the workers stand on.
 #[derive(Clone)]
@@ -75,6 +79,8 @@ pub struct Parts {
     pub payments: Arc<dyn Payments>,
     /// Letters to buyers; without, none are sent, and nobody's address is kept.
     pub mail: Option<Mail>,
+    /// Endpoints that are told of bookings.
+    pub endpoints: Vec<Endpoint>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes: seed chains and keepers' names.

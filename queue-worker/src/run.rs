@@ -29,6 +29,7 @@ use crate::{
     patience::WithTimeout,
     pool::{Pool, Throttle},
     reconcile::Reconciler,
+    webhooks::Webhooks,
 };
 
 /// What an idle part sleeps that does not wait in its reads.
@@ -57,7 +58,7 @@ macro_rules! steps {
     };
 }
 
-steps! { Keeper Pool Finaliser Expiry Relay Courier Reconciler }
+steps! { Keeper Pool Finaliser Expiry Relay Courier Webhooks Reconciler }
 
 /// Something to serve: a lane of a topic, or what is done once for all events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,8 @@ enum Duty {
     Expiry,
     Relay,
     Courier,
+    /// Of the endpoint with this number.
+    Webhooks(usize),
     Reconciler,
 }
 
@@ -186,6 +189,7 @@ impl Driver {
         if !assignment.lanes(&Topic::Sales).await?.is_empty() {
             duties.extend([Duty::Expiry, Duty::Relay, Duty::Reconciler]);
             duties.extend(self.parts.mail.as_ref().map(|_| Duty::Courier));
+            duties.extend((0..self.parts.endpoints.len()).map(Duty::Webhooks));
         }
         Ok(duties)
     }
@@ -200,6 +204,10 @@ impl Driver {
             Duty::Expiry => Box::new(Expiry::new(parts, settings, gauges)),
             Duty::Relay => Box::new(Relay::new(parts, settings, gauges)),
             Duty::Courier => Box::new(Courier::new(parts, settings, gauges)),
+            Duty::Webhooks(number) => {
+                let endpoint = self.parts.endpoints[number].clone();
+                Box::new(Webhooks::new(parts, settings, gauges, endpoint))
+            }
             Duty::Reconciler => Box::new(Reconciler::new(parts, settings, gauges)),
         }
     }
@@ -213,6 +221,7 @@ impl Driver {
             Duty::Expiry => Duration::from_millis(self.settings.expire_every_ms),
             Duty::Relay => Duration::from_millis(self.settings.outbox_every_ms),
             Duty::Courier => Duration::from_millis(self.settings.mail_every_ms),
+            Duty::Webhooks(_) => Duration::from_millis(self.settings.webhooks_every_ms),
             Duty::Reconciler => RECONCILES_EVERY,
         }
     }

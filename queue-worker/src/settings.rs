@@ -64,6 +64,11 @@ pub struct Settings {
     /// How long buyers' addresses are kept, and which letters they got, 1 to 3,650 days. Default 400.
     pub mail_keep_days: u32,
 
+    /// How often it is looked whether there is a webhook to send, 10 to 60,000 ms. Default 250.
+    pub webhooks_every_ms: u64,
+    /// How long a webhook is tried to be delivered, 60,000 to 604,800,000 ms. Default 259,200,000: three days.
+    pub webhooks_give_up_after_ms: u64,
+
     /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it. Default 50.
     pub first_pause_ms: u64,
     /// The longest pause after failures, 1 to 60,000 ms. Default 5,000.
@@ -95,6 +100,8 @@ impl Default for Settings {
             mail_at_once: 16,
             mail_give_up_after_ms: 259_200_000,
             mail_keep_days: 400,
+            webhooks_every_ms: 250,
+            webhooks_give_up_after_ms: 259_200_000,
             first_pause_ms: 50,
             longest_pause_ms: 5_000,
         }
@@ -152,6 +159,8 @@ impl Settings {
             ("mail_at_once", self.mail_at_once as u64, 1, 256),
             ("mail_give_up_after_ms", self.mail_give_up_after_ms, 60_000, 604_800_000),
             ("mail_keep_days", self.mail_keep_days.into(), 1, 3_650),
+            ("webhooks_every_ms", self.webhooks_every_ms, 10, 60_000),
+            ("webhooks_give_up_after_ms", self.webhooks_give_up_after_ms, 60_000, 604_800_000),
             ("first_pause_ms", self.first_pause_ms, 1, 10_000),
             ("longest_pause_ms", self.longest_pause_ms, 1, 60_000),
         ];

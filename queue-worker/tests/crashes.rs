@@ -143,6 +143,8 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
         let may_double = part == Part::Courier && faults.has_struck();
         invariants::buyers_are_written_to(&world, if may_double { settings().mail_at_once } else { 0 }).await;
     }
+    let may_double = matches!(part, Part::Webhooks | Part::Relay) && faults.has_struck();
+    invariants::the_endpoint_is_told(&world, may_double).await;
     no_seat_is_lost(&world, &mut crew).await;
     assert_eq!(crew.gauges.double_sold_total.get(), 0);
 }
@@ -233,4 +235,8 @@ at_every_call! {
     a_courier_that_dies_after_any_call_loses_nothing: Courier DiesAfter,
     a_courier_that_any_call_fails_once_loses_and_doubles_nothing: Courier FailsBefore,
     a_courier_that_any_call_fails_once_when_done_loses_nothing: Courier FailsAfter,
+    webhooks_whose_sender_dies_before_any_call_are_all_told_in_order: Webhooks DiesBefore,
+    webhooks_whose_sender_dies_after_any_call_are_all_told_in_order: Webhooks DiesAfter,
+    webhooks_that_any_call_fails_once_are_all_told_in_order: Webhooks FailsBefore,
+    webhooks_that_any_call_fails_once_when_done_are_all_told_in_order: Webhooks FailsAfter,
 }

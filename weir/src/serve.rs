@@ -232,6 +232,7 @@ pub(crate) fn worker_parts(stores: Stores) -> queue_worker::Parts {
         catalog: stores.catalog,
         payments: stores.payments.expect("only a gateway is opened without a provider"),
         mail: stores.mail,
+        endpoints: stores.endpoints,
         clock: stores.clock,
         entropy: Arc::new(SystemEntropy),
     }

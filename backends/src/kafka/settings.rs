@@ -129,7 +129,7 @@ impl KafkaSettings {
     /// How many lanes `topic` gets when it is made.
     pub(super) fn lanes_of(&self, topic: &Topic) -> u16 {
         let lanes = match topic {
-            Topic::Sales | Topic::State(_) => 1,
+            Topic::Sales | Topic::State(_) | Topic::Deliveries => 1,
             Topic::Line(_) => self.line_lanes,
             Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes => self.keyed_lanes,
             Topic::Replies => self.reply_lanes,

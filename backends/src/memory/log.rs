@@ -39,7 +39,7 @@ impl Default for Lanes {
 impl Lanes {
     fn of(self, topic: &Topic) -> u16 {
         let lanes = match topic {
-            Topic::Sales | Topic::State(_) => 1,
+            Topic::Sales | Topic::State(_) | Topic::Deliveries => 1,
             Topic::Line(_) => self.line,
             Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes => self.keyed,
             Topic::Replies => self.replies,

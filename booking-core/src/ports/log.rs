@@ -38,6 +38,8 @@ pub enum Topic {
     Seats,
     /// The outbox: bookings and notices for the world outside, keyed by booking.
     Changes,
+    /// What became of webhooks, and which are to be sent again. One lane.
+    Deliveries,
 }
 
 impl Topic {
@@ -58,6 +60,7 @@ impl fmt::Display for Topic {
             Self::Replies => f.write_str("weir.replies"),
             Self::Seats => f.write_str("weir.seats"),
             Self::Changes => f.write_str("weir.changes"),
+            Self::Deliveries => f.write_str("weir.deliveries"),
         }
     }
 }

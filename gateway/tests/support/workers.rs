@@ -17,6 +17,7 @@ pub(crate) fn start(world: &World) {
         catalog: world.catalog.clone(),
         payments: world.payments.clone(),
         mail: None,
+        endpoints: Vec::new(),
         clock: world.clock.clone(),
         entropy: world.entropy.clone(),
     };

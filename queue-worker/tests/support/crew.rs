@@ -11,6 +11,7 @@ use queue_worker::{
     keeper::Keeper,
     outbox::Relay,
     pool::{Pool, Throttle},
+    webhooks::Webhooks,
 };
 
 use super::{
@@ -27,9 +28,11 @@ pub enum Part {
     Expiry,
     Relay,
     Courier,
+    Webhooks,
 }
 
-pub const PARTS: [Part; 6] = [Part::Keeper, Part::Pool, Part::Finaliser, Part::Expiry, Part::Relay, Part::Courier];
+pub const PARTS: [Part; 7] =
+    [Part::Keeper, Part::Pool, Part::Finaliser, Part::Expiry, Part::Relay, Part::Courier, Part::Webhooks];
 
 /// The most steps of one part in one turn.
 const STEPS: usize = 100;
@@ -41,6 +44,7 @@ enum Worker {
     Expiry(Expiry),
     Relay(Relay),
     Courier(Courier),
+    Webhooks(Box<Webhooks>),
 }
 
 impl Worker {
@@ -53,6 +57,7 @@ impl Worker {
             Self::Expiry(expiry) => expiry.step(now).await,
             Self::Relay(relay) => relay.step(now).await,
             Self::Courier(courier) => courier.step(now).await,
+            Self::Webhooks(webhooks) => webhooks.step(now).await,
         }
     }
 }
@@ -83,7 +88,7 @@ impl Crew {
             let lanes = match part {
                 Part::Keeper => world.log.lanes(&Topic::Commands).await.expect("lanes"),
                 Part::Pool | Part::Finaliser => world.log.lanes(&Topic::Bookings).await.expect("lanes"),
-                Part::Expiry | Part::Relay | Part::Courier => 1,
+                Part::Expiry | Part::Relay | Part::Courier | Part::Webhooks => 1,
             };
             for lane in 0..lanes {
                 let parts = match faulty {
@@ -106,6 +111,10 @@ impl Crew {
             Part::Expiry => Worker::Expiry(Expiry::new(parts, &settings, gauges)),
             Part::Relay => Worker::Relay(Relay::new(parts, &settings, gauges)),
             Part::Courier => Worker::Courier(Courier::new(parts, &settings, gauges)),
+            Part::Webhooks => {
+                let endpoint = parts.endpoints[0].clone();
+                Worker::Webhooks(Box::new(Webhooks::new(parts, &settings, gauges, endpoint)))
+            }
         }
     }
 

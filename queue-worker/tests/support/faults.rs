@@ -15,7 +15,7 @@ use booking_core::{
     catalog::{Event, Moved, Venue},
     digest::Digest,
     holds::{Grant, SeatClaim, Settle, Want},
-    id::{BookingId, EventId, LetterId, SessionId, TransactionId, UserId, VenueId},
+    id::{BookingId, EventId, HookId, LetterId, SessionId, TransactionId, UserId, VenueId},
     line::Place,
     mail::{Contact, Letter, Message, Sending},
     money::Money,
@@ -24,6 +24,7 @@ use booking_core::{
         catalog::{Catalog, CatalogReader, Put},
         desk::{Admit, AdmitRequest, Change, Counts, Desk, Ended, Standing},
         holds::Holds,
+        hook::{Handed, Hook},
         ledger::{Applied, Ledger, LedgerReader, SeatStates},
         log::{Entry, Lane, Log, Topic},
         mailroom::{Due, Letters, Mailroom, RefusedLetter, Settled},
@@ -34,7 +35,7 @@ use booking_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use queue_worker::{Mail, Parts};
+use queue_worker::{Endpoint, Mail, Parts};
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,12 @@ pub fn behind(parts: &Parts, faults: &Arc<Faults>) -> Parts {
             letters: Arc::clone(&mail.letters),
             post: Arc::new(Faulty { inner: Arc::clone(&mail.post), faults: faults() }),
         }),
+        endpoints: (parts.endpoints.iter())
+            .map(|endpoint| Endpoint {
+                name: endpoint.name.clone(),
+                hook: Arc::new(Faulty { inner: Arc::clone(&endpoint.hook), faults: faults() }),
+            })
+            .collect(),
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
     }
@@ -238,5 +245,13 @@ impl Post for Faulty<dyn Post> {
     async fn send(&self, message: &Message) -> Sending {
         let sent = self.faults.guard(async { Ok(self.inner.send(message).await) }).await;
         sent.unwrap_or_else(|error| Sending::Later(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Hook for Faulty<dyn Hook> {
+    async fn hand(&self, id: &HookId, payload: &str, now: Timestamp) -> Handed {
+        let handed = self.faults.guard(async { Ok(self.inner.hand(id, payload, now).await) }).await;
+        handed.unwrap_or_else(|error| Handed::Later(error.to_string()))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use booking_core::{
     booking::{Booking, BookingState, OutboxRow, PaymentStep},
-    id::{BookingId, TransactionId},
+    id::{BookingId, HookId, TransactionId},
     line::{
         Place,
         record::{StateKind, StateRecord},
@@ -22,6 +22,7 @@ use booking_core::{
         payments::{PaymentStatus, Payments as _},
     },
     reconcile::Difference,
+    webhook,
 };
 use queue_worker::{
     Progress,
@@ -184,4 +185,27 @@ pub async fn buyers_are_written_to(world: &World, doubles: usize) {
     assert!(again <= doubles, "{again} came again: {copies:?}");
     let letters = world.mailroom.letters().await.expect("a count");
     assert_eq!((letters.waiting, letters.refused), (0, 0));
+}
+
+/// The endpoint was told everything worth telling, of each booking in order; twice only if it `may_double`.
+pub async fn the_endpoint_is_told(world: &World, may_double: bool) {
+    let mut expected: BTreeMap<String, Vec<(HookId, String)>> = BTreeMap::new();
+    for lane in 0..world.log.lanes(&Topic::Changes).await.expect("lanes") {
+        for entry in world.entries(&Topic::Changes, lane).await {
+            let row: OutboxRow = message::decode(&entry).expect("a row");
+            let story = expected.entry(row.booking.booking_id.to_string()).or_default();
+            let id = webhook::hook_id(&row);
+            // The relay may have published a row twice.
+            if webhook::is_told(&row) && !story.iter().any(|(known, _)| *known == id) {
+                story.push((id, row.kind));
+            }
+        }
+    }
+    expected.retain(|_, story| !story.is_empty());
+    let expected: BTreeMap<String, Vec<String>> =
+        expected.into_iter().map(|(id, story)| (id, story.into_iter().map(|(_, kind)| kind).collect())).collect();
+    assert_eq!(world.listener.stories(), expected);
+    let told: usize = expected.values().map(Vec::len).sum();
+    let copies = world.listener.told().len() - told;
+    assert!(copies <= if may_double { 16 } else { 0 }, "{copies} were told again");
 }

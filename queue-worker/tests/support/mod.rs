@@ -3,6 +3,7 @@
 
 pub mod crew;
 pub mod faults;
+pub mod hooks;
 pub mod invariants;
 pub mod letters;
 
@@ -42,8 +43,9 @@ use booking_core::{
     sale::SalePolicy,
     time::Timestamp,
 };
+use hooks::Listener;
 use letters::{PlainLetters, PostBox};
-use queue_worker::{Mail, Parts, Settings};
+use queue_worker::{Endpoint, Mail, Parts, Settings};
 use serde_json::json;
 
 /// When the world begins.
@@ -88,6 +90,7 @@ pub struct World {
     pub payments: MemoryPayments,
     pub mailroom: MemoryMailroom,
     pub post: PostBox,
+    pub listener: Listener,
     pub clock: Arc<TestClock>,
     pub entropy: Arc<TestEntropy>,
     pub event: EventId,
@@ -235,6 +238,7 @@ impl World {
             payments: MemoryPayments::default(),
             mailroom: MemoryMailroom::default(),
             post: PostBox::default(),
+            listener: Listener::default(),
             clock: Arc::default(),
             entropy: Arc::default(),
             event: show().event_id,
@@ -259,9 +263,15 @@ impl World {
                 letters: Arc::new(PlainLetters),
                 post: Arc::new(self.post.clone()),
             }),
+            endpoints: vec![self.endpoint()],
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
         }
+    }
+
+    /// Who is told of bookings.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint { name: "shop".parse().expect("a name"), hook: Arc::new(self.listener.clone()) }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -84,6 +84,7 @@ impl Ports {
             catalog: self.clone(),
             payments: self.clone(),
             mail: None,
+            endpoints: Vec::new(),
             clock: self.clone(),
             entropy: self.clone(),
         }

@@ -97,8 +97,9 @@ fn serve(mut stream: &TcpStream, kept: &Mutex<Vec<Received>>) -> std::io::Result
             "DATA" => {
                 stream.write_all(b"354 go on\r\n")?;
                 let mut letter = Received { to: to.clone(), id: String::new(), subject: String::new() };
-                for line in lines.by_ref() {
-                    let line = line?;
+                loop {
+                    // What ends before its dot was not handed over.
+                    let Some(line) = lines.next().transpose()? else { return Ok(()) };
                     if line == "." {
                         break;
                     }

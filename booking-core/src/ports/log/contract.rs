@@ -62,6 +62,7 @@ pub async fn a_topic_has_a_lane_at_least_and_a_line_keeps_its_lanes<L: Log>(open
         Topic::Replies,
         Topic::Seats,
         Topic::Changes,
+        Topic::Deliveries,
     ];
     for topic in topics {
         let lanes = log.lanes(&topic).await.expect("lanes");
@@ -98,7 +99,15 @@ pub async fn what_was_acknowledged_is_read_in_order_and_byte_for_byte<L: Log>(op
 
 /// "An append is acknowledged only when it survives the loss of the process."
 pub async fn what_was_acknowledged_survives_a_restart<L: Log>(open: impl AsyncFn() -> L) {
-    let topics = [line(), Topic::Sales, Topic::State(event(1)), Topic::Commands, Topic::Bookings, Topic::Changes];
+    let topics = [
+        line(),
+        Topic::Sales,
+        Topic::State(event(1)),
+        Topic::Commands,
+        Topic::Bookings,
+        Topic::Changes,
+        Topic::Deliveries,
+    ];
     let log = open().await;
     let mut expected = Vec::new();
     for topic in &topics {
