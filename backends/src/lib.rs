@@ -10,5 +10,6 @@ pub mod smtp;
 mod sql;
 pub mod sqlite;
 pub mod stripe;
+pub mod webhook;
 
 pub use secret::Secret;
