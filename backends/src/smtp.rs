@@ -4,8 +4,9 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use booking_core::{
-    mail::{Message, Sending, reason},
+    mail::{Message, Sending},
     ports::{PortError, PortResult, post::Post},
+    reason::{one_line, with_causes},
 };
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
@@ -138,7 +139,7 @@ impl SmtpPost {
         let found = match tokio::time::timeout(self.patience, self.transport.test_connection()).await {
             Ok(Ok(true)) => return Ok(()),
             Ok(Ok(false)) => "it does not answer as an SMTP server".to_owned(),
-            Ok(Err(error)) => chain(&error),
+            Ok(Err(error)) => with_causes(&error),
             Err(_) => "it does not answer in time".to_owned(),
         };
         Err(PortError::Unavailable { port: PORT, reason: format!("{}: {found}", self.server) })
@@ -162,12 +163,12 @@ impl Post for SmtpPost {
     async fn send(&self, message: &Message) -> Sending {
         let letter = match self.letter(message) {
             Ok(letter) => letter,
-            Err(error) => return Sending::Refused(reason(&format!("it can't be written: {error}"))),
+            Err(error) => return Sending::Refused(one_line(&format!("it can't be written: {error}"))),
         };
         match tokio::time::timeout(self.patience, self.transport.send(letter)).await {
             Ok(Ok(_)) => Sending::Sent,
-            Ok(Err(error)) if is_about_the_letter(&error) => Sending::Refused(reason(&chain(&error))),
-            Ok(Err(error)) => Sending::Later(reason(&chain(&error))),
+            Ok(Err(error)) if is_about_the_letter(&error) => Sending::Refused(one_line(&with_causes(&error))),
+            Ok(Err(error)) => Sending::Later(one_line(&with_causes(&error))),
             Err(_) => Sending::Later(format!("{} did not answer in time", self.server)),
         }
     }
@@ -178,20 +179,6 @@ impl Post for SmtpPost {
 fn is_about_the_letter(error: &smtp::Error) -> bool {
     const OF_THE_MAILBOX: [u16; 5] = [550, 551, 552, 553, 556];
     error.status().is_some_and(|code| OF_THE_MAILBOX.contains(&u16::from(code)))
-}
-
-/// An error and what it comes from.
-fn chain(error: &smtp::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
-        }
-        source = error.source();
-    }
-    said
 }
 
 /// Nobody's machine should answer to it (RFC 3834, 5.1).

@@ -5,8 +5,8 @@ use std::{fmt, net::IpAddr, time::Duration};
 use async_trait::async_trait;
 use booking_core::{
     id::HookId,
-    mail::reason,
     ports::hook::{Handed, Hook},
+    reason::{one_line, with_causes},
     time::Timestamp,
 };
 use reqwest::{StatusCode, Url};
@@ -111,7 +111,7 @@ impl Hook for HttpHook {
         let seconds = now.as_millis().div_euclid(1_000);
         let signatures = match self.signatures(id, seconds, payload) {
             Ok(signatures) => signatures,
-            Err(error) => return Handed::Later(reason(&format!("it can't be signed: {error}"))),
+            Err(error) => return Handed::Later(one_line(&format!("it can't be signed: {error}"))),
         };
         let request = self
             .client
@@ -129,20 +129,9 @@ impl Hook for HttpHook {
                 Handed::Later(format!("it answered {}, and redirects are not followed", answer.status()))
             }
             Ok(answer) => Handed::Later(format!("it answered {}", answer.status())),
-            Err(error) => Handed::Later(reason(&chain(&error.without_url()))),
+            Err(error) => Handed::Later(one_line(&with_causes(&error.without_url()))),
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 #[cfg(test)]

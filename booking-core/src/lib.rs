@@ -16,6 +16,7 @@ pub mod mail;
 pub mod message;
 pub mod money;
 pub mod ports;
+pub mod reason;
 pub mod reconcile;
 pub mod refund;
 pub mod rehousing;

@@ -18,8 +18,6 @@ use crate::{
 pub const MAX_ADDRESS_BYTES: usize = 254;
 /// The longest part before the `@`, in bytes (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
-/// The longest reason that is kept of a letter that could not be sent, in bytes.
-pub const MAX_REASON_BYTES: usize = 500;
 
 /// An e-mail address, as far as a text shows that it is one. Its `Debug` does not show it: it is somebody's.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -186,13 +184,6 @@ pub struct Message {
     pub words: Words,
 }
 
-/// `why` as it is kept: one line of [`MAX_REASON_BYTES`] at most.
-pub fn reason(why: &str) -> String {
-    let line = why.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-    let end = (0..=line.len().min(MAX_REASON_BYTES)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
-    line[..end].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,11 +234,5 @@ mod tests {
     fn a_log_does_not_show_whose_it_is() {
         let contact = Contact { email: "jane@example.org".parse().unwrap() };
         assert!(!format!("{contact:?}").contains("jane"));
-    }
-
-    #[test]
-    fn a_reason_is_a_short_line() {
-        assert_eq!(reason("550 no\r\nsuch\tbox"), "550 no such box");
-        assert_eq!(reason(&"é".repeat(400)).len(), MAX_REASON_BYTES);
     }
 }

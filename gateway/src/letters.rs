@@ -5,6 +5,7 @@ use std::path::Path;
 use booking_core::{
     mail::{Letter, Letters, Occasion, Subject, Words},
     money::Money,
+    reason::with_causes,
     seats::SeatIndex,
 };
 use serde_json::{Value, json};
@@ -34,19 +35,8 @@ impl SiteLetters {
 impl Letters for SiteLetters {
     fn write(&self, letter: &Letter, occasion: &Occasion) -> Result<Words, String> {
         let written = self.pages.letter(&self.language, context(&self.public_url, letter, occasion));
-        written.map_err(|error| in_one_line(&error))
+        written.map_err(|error| with_causes(&error))
     }
-}
-
-/// An error with its causes, in one line.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 fn context(public_url: &str, letter: &Letter, occasion: &Occasion) -> Value {

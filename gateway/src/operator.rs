@@ -1,4 +1,5 @@
-//! The operator's calls. Each change becomes a command to the workers, and lands in the audit trail there.
+//! The operator's calls. Each change becomes a command to the workers, and lands in the audit trail there; a wish to
+//! have webhooks sent again, which changes nothing, stands among their deliveries.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub(crate) mod sale;
 pub(crate) mod stats;
 pub(crate) mod tickets;
 pub(crate) mod venues;
+pub(crate) mod webhooks;
 
 /// Who is operating.
 pub(crate) struct Operator {

@@ -96,6 +96,8 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operator::moving::move_event, operator::moving::get_move))
         .routes(routes!(operator::payments::list_stuck))
         .routes(routes!(operator::payments::see_to))
+        .routes(routes!(operator::webhooks::list_deliveries))
+        .routes(routes!(operator::webhooks::replay))
         .routes(routes!(operator::tickets::revoke_ticket, operator::tickets::restore_ticket))
         .routes(routes!(door::scan::scan))
         .routes(routes!(door::scan::scan_batch))

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use booking_core::webhook::EndpointName;
 use serde::{Deserialize, Serialize};
 
 /// The gateway's settings. A setting that is absent has its default; one that is unknown is refused.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub guests: bool,
     /// Whether payments of the sandbox can be made. Takes effect only with a sandbox provider. Default: on.
     pub sandbox: bool,
+    /// The endpoints that are told of bookings, so that operators can look at what they were told. Default: none.
+    pub webhooks: Vec<EndpointName>,
     /// Whether buyers get letters, and so are asked for their addresses. Default: off.
     pub mail: bool,
     /// The language of pages for whoever asks for none that is there. Default `en`.
@@ -104,6 +107,7 @@ impl Default for Settings {
             secure_cookies: false,
             guests: true,
             sandbox: true,
+            webhooks: Vec::new(),
             mail: false,
             default_language: "en".to_owned(),
             pages_folder: None,

@@ -9,12 +9,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use booking_core::{
     id::{EventId, LetterId},
-    mail::{Letters, Message, Occasion, Sending, reason},
+    mail::{Letters, Message, Occasion, Sending},
     ports::{
         PortResult,
         mailroom::{Due, Mailroom, Settled},
         post::Post,
     },
+    reason::one_line,
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -149,7 +150,7 @@ impl Courier {
         let Due { letter, .. } = due;
         tracing::error!(letter = %letter.letter_id, booking = %letter.booking.booking_id, why, "a letter can't be sent");
         self.gauges.letters_refused_total.add(1);
-        Settled::Refused(reason(&why))
+        Settled::Refused(one_line(&why))
     }
 
     async fn keep_house(&mut self, mailroom: &dyn Mailroom, now: Timestamp) -> PortResult<()> {

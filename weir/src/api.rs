@@ -13,6 +13,8 @@ use reqwest::{Method, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::{cli::OperatorAccess, failure::Failure};
+
 pub(crate) mod answers;
 
 /// The largest answer read, in bytes.
@@ -173,7 +175,10 @@ impl Api {
         call: Call,
     ) -> Result<(Answer<T>, Option<String>), ApiError> {
         let (url, sent) = self.send(call).await;
-        let unreachable = |error: reqwest::Error| ApiError::Unreachable { url: url.clone(), reason: chain(&error) };
+        let unreachable = |error: reqwest::Error| ApiError::Unreachable {
+            url: url.clone(),
+            reason: booking_core::reason::with_causes(&error),
+        };
         let mut response = sent.map_err(unreachable)?;
         let location = response.headers().get("location").and_then(|value| Some(value.to_str().ok()?.to_owned()));
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
@@ -252,13 +257,14 @@ fn problem(status: u16, retry_after: Option<Duration>, bytes: &[u8]) -> Problem 
     }
 }
 
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+/// What `call` is answered, as an operator.
+///
+/// # Errors
+/// If the gateway can't be reached, or refuses.
+pub(crate) async fn operate<T: DeserializeOwned>(access: &OperatorAccess, call: Call) -> Result<T, Failure> {
+    let api = Api::at(&access.at, 1)?;
+    match api.ask(call.bearer(&access.operator_key)).await? {
+        Answer::Ok(answer) => Ok(answer),
+        Answer::Refused(problem) => Err(ApiError::Refused { url: access.at.clone(), problem }.into()),
     }
-    text
 }

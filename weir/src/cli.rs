@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Check a draw from its public record: every commitment, root, seed and link of the chain
     VerifyDraw(VerifyDrawArgs),
-    /// Run random sales in memory, with crashes, delays and clock jumps, and check the ten invariants after every step
+    /// Run random sales in memory, with crashes, delays and clock jumps, and check the invariants after every step
     Simulate(SimulateArgs),
     /// Manage the operators' keys of a data folder
     #[command(subcommand)]
@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Move an event, or look at what another hall would mean for it
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Look at what became of webhooks, and have some sent again
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -137,6 +140,28 @@ pub(crate) struct StuckPayment {
     /// Of which of the booking's refunds; 0 is the payment itself
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) refund: u32,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// List what became of webhooks, newest first
+    Deliveries {
+        /// Only of this endpoint
+        #[arg(long, value_name = "NAME")]
+        endpoint: Option<String>,
+        #[command(flatten)]
+        access: OperatorAccess,
+    },
+    /// Send an endpoint again what happened since a moment, with the same ids; an admin's key is needed
+    Replay {
+        /// The endpoint
+        endpoint: String,
+        /// Since when, such as 2030-06-20T19:30:00Z
+        #[arg(long, value_name = "TIME")]
+        since: booking_core::time::Timestamp,
+        #[command(flatten)]
+        access: OperatorAccess,
+    },
 }
 
 #[derive(Debug, Clone, Subcommand)]

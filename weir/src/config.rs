@@ -15,7 +15,7 @@ mod parts;
 mod value;
 
 pub(crate) use keys::Config;
-pub(crate) use value::{LogFormat, MailServer, StoreUrl};
+pub(crate) use value::{EndpointAt, EndpointSecret, LogFormat, MailServer, StoreUrl};
 
 /// What every variable that sets a key begins with.
 const ENV_PREFIX: &str = "WEIR_";

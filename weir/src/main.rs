@@ -25,6 +25,7 @@ mod simulate;
 mod stores;
 mod system;
 mod verify_draw;
+mod webhooks;
 
 use cli::{Cli, Command, ConfigCommand, OperatorKeyCommand};
 use config::{Config, ConfigError};
@@ -90,6 +91,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Events(command)) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| async move { events::run(&command).await })
+        }
+        Some(Command::Webhooks(command)) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |_| async move { webhooks::run(&command).await })
         }
         Some(Command::OperatorKey(command)) => operator_key(&configuration(&cli.settings)?, command),
         Some(Command::Config(ConfigCommand::Show { docs })) => {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Answer, Api, ApiError, Call},
+    api::{self, Call},
     cli::{OperatorAccess, PaymentsCommand, StuckPayment},
     failure::Failure,
     output::say,
@@ -52,7 +52,7 @@ pub(crate) async fn run(command: &PaymentsCommand) -> Result<(), Failure> {
 }
 
 async fn stuck(access: &OperatorAccess) -> Result<(), Failure> {
-    let found: Stuck = ask(access, Call::get("/v1/operator/payments/stuck")).await?;
+    let found: Stuck = api::operate(access, Call::get("/v1/operator/payments/stuck")).await?;
     if found.payments.is_empty() {
         say("Nothing is stuck.");
         return Ok(());
@@ -76,14 +76,6 @@ async fn stuck(access: &OperatorAccess) -> Result<(), Failure> {
 async fn see_to(access: &OperatorAccess, payment: &StuckPayment, mut wish: Value) -> Result<(), Failure> {
     wish["transactionId"] = json!(payment.transaction);
     wish["refund"] = json!(payment.refund);
-    ask::<Value>(access, Call::post(format!("/v1/operator/payments/{}", payment.booking), wish)).await?;
+    api::operate::<Value>(access, Call::post(format!("/v1/operator/payments/{}", payment.booking), wish)).await?;
     Ok(())
-}
-
-async fn ask<T: serde::de::DeserializeOwned>(access: &OperatorAccess, call: Call) -> Result<T, Failure> {
-    let api = Api::at(&access.at, 1)?;
-    match api.ask(call.bearer(&access.operator_key)).await? {
-        Answer::Ok(answer) => Ok(answer),
-        Answer::Refused(problem) => Err(ApiError::Refused { url: access.at.clone(), problem }.into()),
-    }
 }

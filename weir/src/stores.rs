@@ -34,6 +34,7 @@ mod embedded;
 mod examine;
 mod mail;
 mod provider;
+mod told;
 
 use provider::Provider;
 
@@ -80,6 +81,8 @@ pub(crate) struct Stores {
     pub(crate) notices: Option<Arc<dyn PaymentNotices>>,
     /// Letters to buyers, if any are sent; a gateway sends none.
     pub(crate) mail: Option<queue_worker::Mail>,
+    /// Endpoints that are told of bookings; a gateway tells nobody.
+    pub(crate) endpoints: Vec<queue_worker::Endpoint>,
     /// The time that every process on these stores goes by.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -170,6 +173,7 @@ impl Opening<'_> {
             sandbox,
             notices,
             mail: self.mail().await?,
+            endpoints: if self.role == Role::Gateway { Vec::new() } else { self.config.told()? },
             clock: self.clock().await?,
         })
     }

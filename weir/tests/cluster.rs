@@ -12,6 +12,7 @@ use std::{
 
 use kit::{
     Client, Cluster, PATIENCE, SaleOf, Visitor, Weir,
+    endpoint::Endpoint,
     mass::{self, Stores},
     open_sale, operator_key,
     post_office::PostOffice,
@@ -118,6 +119,16 @@ async fn buyers_get_a_letter_about_each_thing_once() {
     let office = PostOffice::open();
     let _workers = [(); 2].map(|()| cluster.launch("queue-worker", &office.settings(), &[]));
     kit::life::write_to_buyers(&Client::new(&gateway.public), &admin, &office).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_of_bookings_in_order_and_again_when_wanted() {
+    let cluster = Cluster::new();
+    let (admin, viewer) = (operator_key(cluster.data(), "admin"), operator_key(cluster.data(), "viewer"));
+    let endpoint = Endpoint::open(1);
+    let gateway = cluster.launch("gateway", &endpoint.settings(), &[]);
+    let _workers = [(); 2].map(|()| cluster.launch("queue-worker", &endpoint.settings(), &[]));
+    kit::life::tell_the_endpoint(&Client::new(&gateway.public), &admin, &viewer, &endpoint).await;
 }
 
 /// A mass refund goes on where it was, however often its workers are killed.

@@ -6,7 +6,9 @@ mod kit;
 
 use std::collections::HashSet;
 
-use kit::{Client, SaleOf, Visitor, Weir, data, folder, open_sale, operator_key, post_office::PostOffice};
+use kit::{
+    Client, SaleOf, Visitor, Weir, data, endpoint::Endpoint, folder, open_sale, operator_key, post_office::PostOffice,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -147,6 +149,17 @@ async fn buyers_get_a_letter_about_each_thing_once() {
     let office = PostOffice::open();
     let weir = Weir::start_with(&data, &office.settings().each_ref().map(String::as_str));
     kit::life::write_to_buyers(&Client::new(&weir.public), &admin, &office).await;
+    assert_eq!(weir.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_of_bookings_in_order_and_again_when_wanted() {
+    let folder = folder();
+    let data = data(&folder);
+    let (admin, viewer) = (operator_key(&data, "admin"), operator_key(&data, "viewer"));
+    let endpoint = Endpoint::open(1);
+    let weir = Weir::start_with(&data, &endpoint.settings().each_ref().map(String::as_str));
+    kit::life::tell_the_endpoint(&Client::new(&weir.public), &admin, &viewer, &endpoint).await;
     assert_eq!(weir.terminate(), Some(0));
 }
 

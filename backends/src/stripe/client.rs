@@ -153,7 +153,9 @@ impl Client {
         match self.send(call).await.map_err(reqwest::Error::without_url) {
             Ok(Some(tried)) => tried,
             Ok(None) => Tried::Lost(format!("an answer of more than {MAX_ANSWER_BYTES} bytes")),
-            Err(error) => Tried::Lost(format!("Stripe can't be reached: {}", chain(&error))),
+            Err(error) => {
+                Tried::Lost(format!("Stripe can't be reached: {}", booking_core::reason::with_causes(&error)))
+            }
         }
     }
 
@@ -211,17 +213,6 @@ fn again(status: StatusCode, headers: &HeaderMap) -> Again {
     };
     let after = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
     Again { is_worth_it, after: after.map(|after| after.min(MAX_PAUSE)) }
-}
-
-/// An error with what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

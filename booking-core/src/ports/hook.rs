@@ -9,7 +9,7 @@ use crate::{id::HookId, time::Timestamp};
 pub enum Handed {
     /// The endpoint took it, with this status.
     Taken(u16),
-    /// Not now: why, as [`reason`](crate::mail::reason) makes it.
+    /// Not now: why, as [`one_line`](crate::reason::one_line) makes it.
     Later(String),
     /// The endpoint wants no more (410).
     Gone,

@@ -38,7 +38,7 @@ pub enum Settled {
     Sent,
     /// It is put off until a moment.
     Later(Timestamp),
-    /// It can't be sent: why, as [`reason`](crate::mail::reason) makes it.
+    /// It can't be sent: why, as [`one_line`](crate::reason::one_line) makes it.
     Refused(String),
 }
 

@@ -7,7 +7,7 @@ use booking_core::line::state::MAX_LANES;
 
 use super::{
     Source,
-    value::{Issuer, LogFormat, MailServer, Shape, StoreUrl, Value},
+    value::{EndpointAt, EndpointSecret, Issuer, LogFormat, MailServer, Shape, StoreUrl, Value},
 };
 
 /// A setting as the file, the environment and the documentation know it.
@@ -227,6 +227,22 @@ settings! {
         timeout_ms: u64 = "10000",
     }
 
+    /// Endpoints outside that are told when a booking is confirmed, cancelled in part or whole, or moved, each webhook
+    /// signed by Standard Webhooks. Workers tell them; a gateway shows what became of it.
+    webhooks: Webhooks {
+        /// Who is told, 16 at most: a name of 1 to 32 letters, digits, `-` or `_`, and an `https:` address, as in
+        /// `"shop https://shop.example/weir"`. A new name is told what happens from then on.
+        endpoints: Vec<EndpointAt> = "",
+        /// What webhooks are signed with: the name, and `whsec_` with 24 to 64 bytes in base 64, as in
+        /// `"shop whsec_…"`. Two of one name sign both, while the one takes the other's place.
+        secrets: Vec<EndpointSecret> = "",
+        /// A file with secrets, one in a line, instead.
+        secrets_file: Option<PathBuf> = "",
+        /// Networks that are not public where endpoints may be all the same, such as `10.1.0.0/16`, 16 at most. Only there
+        /// may an address be `http:`.
+        allow: Vec<String> = "",
+    }
+
     /// The edge: where visitors and operators connect, and what it holds them to.
     gateway: Gateway {
         /// Where visitors connect; port 0 takes a free one.
@@ -294,7 +310,7 @@ settings! {
         max_waiting_commands: usize = "50000",
     }
 
-    /// The workers: the line's keeper, the hold pool, the finaliser, expiry, the outbox, the courier.
+    /// The workers: the line's keeper, the hold pool, the finaliser, expiry, the outbox, the courier, the webhooks.
     worker: Worker {
         /// This worker's name, 1 to 64 characters; the state log tells whose decisions it holds. Each start adds a few
         /// digits of its own.
@@ -346,6 +362,10 @@ settings! {
         mail_give_up_after_ms: u64 = "259200000",
         /// How long buyers' addresses are kept, and which letters they got, 1 to 3,650 days.
         mail_keep_days: u32 = "400",
+        /// How often it is looked whether there is a webhook to send, 10 to 60,000 ms.
+        webhooks_every_ms: u64 = "250",
+        /// How long a webhook is tried to be delivered, 60,000 to 604,800,000 ms.
+        webhooks_give_up_after_ms: u64 = "259200000",
         /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it.
         first_pause_ms: u64 = "50",
         /// The longest pause after failures, 1 to 60,000 ms.

@@ -31,6 +31,8 @@ impl Config {
             mail_at_once: set.mail_at_once,
             mail_give_up_after_ms: set.mail_give_up_after_ms,
             mail_keep_days: set.mail_keep_days,
+            webhooks_every_ms: set.webhooks_every_ms,
+            webhooks_give_up_after_ms: set.webhooks_give_up_after_ms,
             first_pause_ms: set.first_pause_ms,
             longest_pause_ms: set.longest_pause_ms,
         }
@@ -53,6 +55,7 @@ impl Config {
             guests: set.guests,
             sandbox: set.sandbox,
             mail: self.mail.server.is_some(),
+            webhooks: self.webhooks.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
             default_language: set.default_language,
             pages_folder: set.pages_folder,
             issuers: set.issuers.into_iter().map(outside).collect(),

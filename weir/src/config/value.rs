@@ -4,6 +4,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use backends::{Secret, smtp::Encryption};
+use booking_core::webhook::EndpointName;
 
 /// How a value is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,6 +267,61 @@ impl Value for Issuer {
 
     fn show(&self) -> String {
         format!("{} {} {}", self.issuer, self.audience, self.jwks)
+    }
+}
+
+/// An endpoint that webhooks go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndpointAt {
+    /// What it is called.
+    pub(crate) name: EndpointName,
+    /// Where it is.
+    pub(crate) url: String,
+}
+
+impl Value for EndpointAt {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str = "a list of \"name address\", the two parts separated by a space";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (name, url) = text.trim().split_once(' ')?;
+        Some(Self { name: name.parse().ok()?, url: url.trim().to_owned() })
+    }
+
+    fn show(&self) -> String {
+        // What a query holds may be a secret between the two.
+        let Self { name, url } = self;
+        url.split_once('?').map_or_else(|| format!("{name} {url}"), |(shown, _)| format!("{name} {shown}?…"))
+    }
+}
+
+/// What webhooks of an endpoint are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndpointSecret {
+    /// The endpoint.
+    pub(crate) name: EndpointName,
+    /// The secret.
+    pub(crate) secret: Secret,
+}
+
+impl EndpointSecret {
+    /// As a line of a file has it.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        <Self as Value>::parse(line)
+    }
+}
+
+impl Value for EndpointSecret {
+    const SHAPE: Shape = Shape::Text;
+    const WHAT: &'static str = "a list of \"name secret\", the two parts separated by a space";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (name, secret) = text.trim().split_once(' ')?;
+        Some(Self { name: name.parse().ok()?, secret: <Secret as Value>::parse(secret.trim())? })
+    }
+
+    fn show(&self) -> String {
+        format!("{} {}", self.name, Value::show(&self.secret))
     }
 }
 

@@ -66,6 +66,9 @@ impl Opening<'_> {
             note("mail", &stores.mail, mailroom.await);
             examined.push((format!("mail.server {server}"), self.examine_post(server).await));
         }
+        if !self.config.webhooks.endpoints.is_empty() {
+            examined.push(("webhooks.endpoints".to_owned(), self.config.told().map(drop).map_err(Failure::from)));
+        }
         if stores.ledger.scheme() == "postgres" {
             examined.push(("this machine's clock".to_owned(), self.examine_clock().await));
         }

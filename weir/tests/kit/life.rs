@@ -4,7 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Client, PATIENCE, SaleOf, Visitor, open_sale,
+    Client, PATIENCE, SaleOf, Visitor,
+    endpoint::Endpoint,
+    open_sale,
     post_office::{NOBODY, PostOffice},
 };
 
@@ -55,12 +57,7 @@ pub(crate) async fn cancel_and_refund(client: &Client, admin: &str, viewer: &str
     let path = format!("/v1/operator/payments/{foreign}");
     let mut wish = json!({"transactionId": stuck["transactionId"], "refund": 1});
     client.operate(viewer, Method::POST, &path, &wish).await.refuses(403, "forbidden");
-    let payments = |words: &[&str]| {
-        let mut command = std::process::Command::new(super::binary());
-        let command = command.arg("payments").args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
-        let output = command.output().unwrap();
-        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
-    };
+    let payments = |words: &[&str]| run("payments", client, admin, words);
     let (_, listed) = payments(&["stuck"]);
     assert!(listed.contains(&format!("{foreign} refund 1 of 4500 EUR")), "{listed}");
     let which = [foreign, "--transaction", stuck["transactionId"].as_str().unwrap(), "--refund", "1"];
@@ -148,6 +145,50 @@ pub(crate) async fn write_to_buyers(client: &Client, admin: &str, office: &PostO
     assert!(office.subjects(NOBODY).is_empty());
 }
 
+/// Buys and cancels: the endpoint, which first refuses, is told of both in order, and once more when an operator wants.
+pub(crate) async fn tell_the_endpoint(client: &Client, admin: &str, viewer: &str, endpoint: &Endpoint) {
+    let event = open_sale(client, admin, &SaleOf { opens_in_ms: 3_000, ..SaleOf::default() }).await;
+    let (first, sold) = buy(client, &event, &json!({"bestAvailable": {"count": 2}}), "approve").await;
+    let id = sold["bookingId"].as_str().unwrap();
+    cancel(&first, id, &json!({})).await.expect(200);
+    let told = endpoint.taken(2).await;
+    let kinds: Vec<_> = told.iter().map(|(_, kind, of)| (kind.as_str(), of.as_str())).collect();
+    assert_eq!(kinds, [("booking.confirmed", id), ("booking.cancelled", id)]);
+
+    let path = "/v1/operator/webhooks/deliveries";
+    let started = std::time::Instant::now();
+    let deliveries = loop {
+        let page =
+            client.operate(viewer, Method::GET, &format!("{path}?endpoint=shop"), &json!(null)).await.expect(200);
+        let deliveries = page["deliveries"].as_array().unwrap().clone();
+        if deliveries.len() == 4 {
+            break deliveries;
+        }
+        assert!(started.elapsed() < PATIENCE, "{page}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let outcomes: Vec<_> = deliveries.iter().map(|delivery| delivery["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["taken", "taken", "failed", "began"]);
+    assert_eq!((&deliveries[1]["hookId"], &deliveries[1]["tries"]), (&json!(told[0].0), &json!(1)), "{deliveries:?}");
+    assert_eq!(deliveries[2]["reason"], "it answered 503 Service Unavailable");
+
+    let since = json!({"since": "2020-01-01T00:00:00Z"});
+    let replay = |endpoint: &str| format!("/v1/operator/webhooks/{endpoint}/replay");
+    client.operate(viewer, Method::POST, &replay("shop"), &since).await.refuses(403, "forbidden");
+    client.operate(admin, Method::POST, &replay("nobody"), &since).await.refuses(404, "not-found");
+    let webhooks = |words: &[&str]| run("webhooks", client, admin, words);
+    let said = webhooks(&["replay", "shop", "--since", "2020-01-01T00:00:00Z"]);
+    assert!(said.0, "{said:?}");
+    let again = endpoint.taken(4).await;
+    assert_eq!(again[2..], told, "with the same ids");
+    let said = webhooks(&["deliveries", "--endpoint", "shop"]);
+    assert!(
+        said.0 && said.1.contains("shop replay since 2020-01-01T00:00:00.000Z, asked for by test-admin"),
+        "{said:?}"
+    );
+    assert!(said.1.contains(&format!("failed {} booking.confirmed {id}: it answered 503", told[0].0)), "{said:?}");
+}
+
 /// Looks at a hall with a row less, in which one of the seats that are sold is named anew.
 async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
     let smaller = client.operate(admin, Method::POST, "/v1/operator/venues", &super::venue(1, 10)).await.expect(201);
@@ -167,9 +208,14 @@ async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
 
 /// `weir events` with these words: whether it went well, and what it said.
 fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
-    let mut command = std::process::Command::new(super::binary());
-    let command = command.arg("events").args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
-    let output = command.output().unwrap();
+    run("events", client, admin, words)
+}
+
+/// One of the executable's commands as an operator.
+fn run(command: &str, client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
+    let mut process = std::process::Command::new(super::binary());
+    let process = process.arg(command).args(words).args(["--at", client.base()]).env("WEIR_OPERATOR_KEY", admin);
+    let output = process.output().unwrap();
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 

@@ -15,6 +15,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 mod cluster;
+pub(crate) mod endpoint;
 pub(crate) mod life;
 pub(crate) mod mass;
 pub(crate) mod post_office;
