@@ -217,11 +217,10 @@ fn environment(
     missing: Missing,
 ) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_auto_escape_callback(
-        |name| {
-            if name.ends_with(".txt") { AutoEscape::None } else { AutoEscape::Html }
-        },
-    );
+    environment.set_auto_escape_callback(|name| {
+        let is_text = Path::new(name).extension().is_some_and(|extension| extension == "txt");
+        if is_text { AutoEscape::None } else { AutoEscape::Html }
+    });
     // Absent and null read alike, so that a page never fails because a gateway left a field out.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     let catalogue = Arc::new(catalogue);

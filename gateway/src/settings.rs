@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The gateway's settings. A setting that is absent has its default; one that is unknown is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Where visitors connect. Default `127.0.0.1:8080`; port 0 takes a free one.
     pub listen: SocketAddr,

@@ -122,8 +122,12 @@ impl Mailroom for MemoryMailroom {
             room.waiting.values().map(|waiting| &waiting.letter.booking.booking_id).collect();
         let old = room.contacts.iter().filter(|(id, (_, at))| *at < before && !waited_for.contains(id));
         let contacts: Vec<BookingId> = old.map(|(id, _)| id.clone()).take(max).collect();
-        letters.iter().for_each(|id| drop(room.known.remove(id)));
-        contacts.iter().for_each(|id| drop(room.contacts.remove(id)));
+        for id in &letters {
+            room.known.remove(id);
+        }
+        for id in &contacts {
+            room.contacts.remove(id);
+        }
         Ok(letters.len() + contacts.len())
     }
 }

@@ -91,7 +91,7 @@ fn serve(mut stream: &TcpStream, kept: &Mutex<Vec<Received>>) -> std::io::Result
         let answer = match verb.as_str() {
             "EHLO" => "250-post office\r\n250 8BITMIME",
             "RCPT" => {
-                to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
                 if to == NOBODY { "550 5.1.1 no such mailbox" } else { "250 ok" }
             }
             "DATA" => {
