@@ -92,6 +92,9 @@ impl fmt::Debug for SmtpPost {
 impl SmtpPost {
     /// A post by `settings`. Nothing is connected before the first letter.
     ///
+    /// # Panics
+    /// Outside a Tokio runtime: a task there closes connections that are idle.
+    ///
     /// # Errors
     /// If the sender is no address, or the server's name can't be one.
     pub fn new(settings: &SmtpSettings) -> Result<Self, InvalidSmtpSettings> {

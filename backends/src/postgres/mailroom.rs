@@ -44,10 +44,12 @@ impl PostgresMailroom {
 #[async_trait]
 impl Mailroom for PostgresMailroom {
     async fn remember(&self, contacts: &[(BookingId, Contact)], now: Timestamp) -> PortResult<()> {
-        for (booking, contact) in contacts {
-            self.contacts.ask((booking.clone(), contact.clone(), now)).await?;
+        let noted = |(booking, contact): &(BookingId, Contact)| (booking.clone(), contact.clone(), now);
+        match contacts {
+            [] => Ok(()),
+            [contact] => self.contacts.ask(noted(contact)).await,
+            many => note(self.database.clone(), many.iter().map(noted).collect()).await.map(drop),
         }
-        Ok(())
     }
 
     async fn post(&self, letters: &[Letter], now: Timestamp) -> PortResult<usize> {

@@ -90,8 +90,9 @@ mod tests {
         post.map_or_else(|error| error.to_string(), |_| "none".to_owned())
     }
 
-    #[test]
-    fn what_is_missing_or_wrong_is_said_in_one_line_that_shows_no_password() {
+    // The connections are kept by a task, so the post is made inside a runtime.
+    #[tokio::test]
+    async fn what_is_missing_or_wrong_is_said_in_one_line_that_shows_no_password() {
         let from = ("mail.from", "Box office <tickets@example.org>");
         let (user, password) = (("mail.user", "weir"), ("mail.password", "hidden"));
         assert_eq!(refusal(&[from]), "none");
