@@ -17,6 +17,7 @@ use booking_core::{
     ports::{PortResult, log::Topic},
 };
 use serde::Deserialize;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::app::App;
@@ -48,6 +49,7 @@ pub(crate) struct Sales {
     known: ArcSwap<Known>,
     adding: tokio::sync::Mutex<()>,
     is_ready: AtomicBool,
+    became_ready: Notify,
 }
 
 /// What a record of `weir.sales` must say; it says more.
@@ -72,6 +74,21 @@ impl Sales {
     /// Whether the state of every sale that was announced before the start is folded.
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Acquire)
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn ready(&self) {
+        let mut became_ready = std::pin::pin!(self.became_ready.notified());
+        // Before the look, so that nothing happens unnoticed in between.
+        became_ready.as_mut().enable();
+        if !self.is_ready() {
+            became_ready.await;
+        }
+    }
+
+    fn set_ready(&self) {
+        self.is_ready.store(true, Ordering::Release);
+        self.became_ready.notify_waiters();
     }
 
     async fn add(&self, app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken, event: EventId) {
@@ -120,7 +137,7 @@ pub(crate) async fn run(app: Arc<App>, tasks: TaskTracker, stop: CancellationTok
         for sale in known.values() {
             sale.folded().await;
         }
-        app.sales.is_ready.store(true, Ordering::Release);
+        app.sales.set_ready();
     };
     tokio::select! { () = ready => {}, () = stop.cancelled() => {} }
 }

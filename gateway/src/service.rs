@@ -2,6 +2,9 @@
 //! goes to the router.
 //!
 //! Architecture invariant: a poll of a place touches no middleware, awaits nothing, and asks nobody.
+//!
+//! A gateway that starts knows nothing of its sales until their state is folded; whoever asks before that waits for it, so
+//! that nobody is told that there is no such sale, or that their place in it is none.
 
 use std::{
     convert::Infallible,
@@ -31,6 +34,9 @@ use crate::{
     request::{Counted, RequestInfo},
     site,
 };
+
+/// How long a request waits for a gateway that starts; there are no more of them than connections.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A body: one piece in memory, or whatever the router made.
 pub(crate) enum Body {
@@ -145,6 +151,10 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
+        if !self.app.sales.is_ready() {
+            let (service, busy) = (self.clone(), self.activity.begin());
+            return Answering::Later(Box::pin(async move { service.call_once_ready(request, busy).await }));
+        }
         match hot(request.method(), request.uri().path()) {
             Some(Hot::Poll(event)) => {
                 self.activity.at_once();
@@ -170,6 +180,17 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
 }
 
 impl ConnectionService {
+    /// Answers when the sales are known, or refuses.
+    async fn call_once_ready(self, request: Request<Incoming>, busy: Busy) -> Response<Body> {
+        if tokio::time::timeout(START_PATIENCE, self.app.sales.ready()).await.is_err() {
+            let problem = Problem::unavailable("This gateway is starting; try again.");
+            return refuse(&self.app, &self.info(request.headers()), problem);
+        }
+        let answering = hyper::service::Service::call(&self, request);
+        drop(busy);
+        answering.await.unwrap_or_else(|never| match never {})
+    }
+
     fn info(&self, headers: &HeaderMap) -> RequestInfo {
         RequestInfo::of(self.peer.ip(), headers, self.app.settings.trusted_proxies)
     }

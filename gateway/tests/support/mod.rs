@@ -30,7 +30,7 @@ use booking_core::{
     ports::{
         catalog::Catalog as _,
         clock::{Clock, Entropy},
-        log::{Log as _, Topic},
+        log::{Log, Topic},
         payments::{Notice, NoticeRefused, PaymentNotices},
     },
     sale::SalePolicy,
@@ -151,6 +151,7 @@ pub struct World {
     pub ledger: Arc<MemoryLedger>,
     pub catalog: Arc<MemoryCatalog>,
     pub payments: Arc<MemoryPayments>,
+    pub refresh: Arc<MemoryRefreshFamilies>,
     pub clock: Arc<TestClock>,
     pub entropy: Arc<TestEntropy>,
     pub public: SocketAddr,
@@ -187,12 +188,13 @@ impl World {
         let payments = Arc::new(MemoryPayments::default());
         let clock = Arc::new(TestClock { started: Instant::now(), ahead_ms: AtomicI64::new(0) });
         let entropy = Arc::new(TestEntropy(AtomicU64::new(0)));
+        let refresh = Arc::new(MemoryRefreshFamilies::default());
         let parts = Parts {
             log: log.clone(),
             desk: desk.clone(),
             ledger: ledger.clone(),
             catalog: catalog.clone(),
-            refresh: Arc::new(MemoryRefreshFamilies::default()),
+            refresh: refresh.clone(),
             sandbox: Some(payments.clone()),
             notices,
             clock: clock.clone(),
@@ -209,6 +211,7 @@ impl World {
             ledger,
             catalog,
             payments,
+            refresh,
             clock,
             entropy,
             public,
@@ -226,6 +229,27 @@ impl World {
         if let Some(running) = running {
             running.await.unwrap();
         }
+    }
+
+    /// The same world after its gateway ended and another began, which reads `log`.
+    pub async fn begun_anew(mut self, log: Arc<dyn Log>) -> Self {
+        self.drain().await;
+        let parts = Parts {
+            log,
+            desk: self.desk.clone(),
+            ledger: self.ledger.clone(),
+            catalog: self.catalog.clone(),
+            refresh: self.refresh.clone(),
+            sandbox: Some(self.payments.clone()),
+            notices: None,
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        };
+        let gateway = Gateway::bind(parts, keys(), roomy()).await.unwrap();
+        (self.public, self.admin) = (gateway.public_addr(), gateway.admin_addr());
+        self.stop = CancellationToken::new();
+        *self.running.lock().unwrap() = Some(tokio::spawn(gateway.run(self.stop.clone())));
+        self
     }
 
     pub fn now(&self) -> Timestamp {
