@@ -112,7 +112,7 @@ impl Courier {
             }
             let event = catalog.event(id).await?;
             let venue = match &event {
-                Some(event) => catalog.venue(&event.venue_id).await?,
+                Some(event) => catalog.hall(event).await?,
                 None => None,
             };
             let occasion = match event.zip(venue) {

@@ -1,4 +1,5 @@
-//! Events with their venues, kept at hand for a second: an event may be moved.
+//! Events with their venues, kept at hand for a second: an event may be moved, or go
+//! to another hall.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +10,7 @@ use booking_core::{
     time::Timestamp,
 };
 
-/// An event and its venue.
+/// An event and its venue, numbered on from those that it was in before.
 #[derive(Clone)]
 pub(crate) struct Hall {
     pub(crate) event: Arc<Event>,
@@ -39,7 +40,7 @@ impl Halls {
             return Ok(Some(hall.clone()));
         }
         let Some(found) = catalog.event(event).await? else { return Ok(None) };
-        let Some(venue) = catalog.venue(&found.venue_id).await? else { return Ok(None) };
+        let Some(venue) = catalog.hall(&found).await? else { return Ok(None) };
         if self.0.len() >= Self::MAX {
             self.0.clear();
         }

@@ -140,7 +140,8 @@ pub(crate) async fn list_tickets(
 fn tickets<'a>(map: &'a LiveMap, of: &'a DoorBooking) -> impl Iterator<Item = DoorTicket> + 'a {
     let is_booked = of.booking.state == BookingState::Confirmed;
     let ticket = move |(index, is_its_own): (SeatIndex, bool)| {
-        let mark = of.marks.iter().find(|(seat, _)| *seat == index).map(|(_, mark)| mark);
+        let bought = of.booking.bought(index);
+        let mark = of.marks.iter().find(|(seat, _)| *seat == bought).map(|(_, mark)| mark);
         let entry = mark.and_then(|mark| mark.entry.as_ref());
         let reason = mark.and_then(|mark| mark.revoked.clone());
         let status = match (is_its_own, &reason, entry) {
@@ -150,7 +151,7 @@ fn tickets<'a>(map: &'a LiveMap, of: &'a DoorBooking) -> impl Iterator<Item = Do
             (true, None, None) => TicketStatus::Out,
         };
         Some(DoorTicket {
-            ticket_id: ticket_id(&of.booking.booking_id, index),
+            ticket_id: ticket_id(&of.booking.booking_id, bought),
             seat: map.venue.seat_map.seat(index)?.seat_id.clone(),
             status,
             at: entry.map(|entry| entry.at),

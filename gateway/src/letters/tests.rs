@@ -44,6 +44,7 @@ fn letter(kind: &str, seats: &[u32], cancelled: &[u32], refund: Option<i64>) -> 
         session: "session_1".parse().unwrap(),
         seats: indices(seats),
         cancelled_seats: indices(cancelled),
+        bought_as: Vec::new(),
         state: BookingState::Confirmed,
         total: Money { amount: 9_105, currency: "EUR".parse().unwrap() },
         expires_at: at("2030-06-01T10:05:00.000Z"),
