@@ -147,13 +147,17 @@ async fn rehoused_event(part: Part, faults: &Arc<Faults>, drops_failed: bool) {
     let done: Vec<_> = trail.iter().map(|entry| (entry.command.as_str(), entry.action.as_str())).collect();
     assert_eq!(done, [("h1", "rehouse"), ("c1", "configure")], "{case}: each once");
     assert_eq!((&trail[0].before["venueId"], &trail[0].after["venueId"]), (&"venue_1".into(), &"venue_2".into()));
-    // The hold table knows the new hall, and seats of it are sold.
-    let taken = world.holds.taken(&world.event, world.now()).await.unwrap();
-    assert!(taken.contains(SeatIndex(8)) && taken.contains(SeatIndex(23)), "{case}");
+    // Seats of the new hall are sold, and the hold table knows them, if only since the ledger contradicted it.
     let refused = hold(&world, &mut crew, 7, "2-8").await;
     assert!(matches!(refused, Some(Outcome::Refused(Refusal::SeatsUnavailable { .. }))), "{case}: {refused:?}");
     let held = hold(&world, &mut crew, 8, "2-7").await;
     assert!(matches!(held, Some(Outcome::Booking(_))), "{case}: {held:?}");
+    let taken = world.holds.taken(&world.event, world.now()).await.unwrap();
+    assert_eq!(
+        taken.iter().map(|seat| seat.0).filter(|seat| *seat > 7).collect::<Vec<_>>(),
+        [8, 9, 10, 11, 22, 23],
+        "{case}"
+    );
 }
 
 async fn at_every_call(part: Part, fault: Fault) {
@@ -238,9 +242,10 @@ async fn a_ticket_stays_good_and_its_seat_gives_back_what_it_cost() {
     assert_eq!(world.catalog.event(&world.event).await.unwrap().unwrap().halls.len(), 1);
     assert!(matches!(show(1, 0, "s2").await, CheckedIn::Again { .. }), "invariant 11");
     let cancel = |refund| BookingAct::Cancel { seats: vec!["2-2".parse().unwrap()], refund: Some(refund) };
-    let Some(Outcome::Booking(whole)) = ask(&world, &mut crew, 2, cancel(1_000)).await else { panic!() };
-    assert_eq!(whole.refund, Some(1_000));
-    assert_eq!(world.payments.standing(&transaction(2)).await.unwrap().expect("a payment").refunded, 1_000);
+    // Under a day before the start it is half.
+    let Some(Outcome::Booking(whole)) = ask(&world, &mut crew, 2, cancel(500)).await else { panic!() };
+    assert_eq!(whole.refund, Some(500));
+    assert_eq!(world.payments.standing(&transaction(2)).await.unwrap().expect("a payment").refunded, 500);
     let sold = hold(&world, &mut crew, 5, "2-2").await;
     assert!(matches!(sold, Some(Outcome::Booking(_))), "the seat is free: {sold:?}");
 }
