@@ -36,6 +36,7 @@ pub struct HallChange {
 
 /// What became of the wish to begin a change of hall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Begun {
     /// It is begun, now or by this very command earlier.
     Begun,
