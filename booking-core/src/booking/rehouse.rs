@@ -142,6 +142,12 @@ impl Booking {
         self.seats.iter().copied().find(|seat| self.bought(*seat) == bought)
     }
 
+    /// Whether `map`, or a hall before it, has all its seats; not so where whoever has the map has not heard yet of the hall
+    /// that the event is in.
+    pub fn is_known_to(&self, map: &SeatMap) -> bool {
+        self.seats.iter().all(|seat| seat.0 < map.end())
+    }
+
     /// Whether all its seats are of the hall that begins with `first_seat`.
     pub fn is_of_hall(&self, first_seat: u32) -> bool {
         self.seats.iter().all(|seat| seat.0 >= first_seat)

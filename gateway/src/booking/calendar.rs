@@ -47,7 +47,7 @@ pub(crate) async fn get_calendar(
     if !matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled) {
         return Err(Problem::not_confirmed("The booking is not confirmed."));
     }
-    let map = app.seats.get(&app, &booking.event_id).await?;
+    let map = app.seats.of(&app, &booking.event_id, [&booking]).await?;
     let text = entry(&booking, &map.event(), &map.venue, &app.settings.public_url);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),

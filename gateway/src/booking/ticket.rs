@@ -127,7 +127,7 @@ pub(crate) async fn get_png(
 
 /// The ticket of this id, if it is one of the booking's.
 async fn own(app: &App, booking: &Booking, ticket: &TicketId) -> Result<String, Problem> {
-    let map = app.seats.get(app, &booking.event_id).await?;
+    let map = app.seats.of(app, &booking.event_id, [booking]).await?;
     let index = booking.seats.iter().find(|index| ticket_id(&booking.booking_id, booking.bought(**index)) == *ticket);
     let seat = index.and_then(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     seat.and_then(|(index, seat)| app.tickets.of(booking, index, &seat.seat_id)).ok_or_else(nothing_here)

@@ -152,9 +152,9 @@ pub(crate) fn qr_path(booking: &BookingId) -> String {
 /// `booking` for its owner.
 ///
 /// # Errors
-/// [unavailable], where the catalog can't be read.
+/// [unavailable], where the catalog can't be read, or the event is going to another hall.
 pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Problem> {
-    let map = app.seats.get(app, &booking.event_id).await?;
+    let map = app.seats.of(app, &booking.event_id, [booking]).await?;
     let event = map.event();
     let seats = booking.seats.iter().filter_map(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     let seats: Vec<_> = seats.collect();

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use booking_core::{
-    booking::SeatChanges,
+    booking::{Booking, SeatChanges},
     catalog::{Event, Venue},
     id::{EventId, VenueId},
     message,
@@ -269,6 +269,27 @@ impl LiveSeats {
         let kept = self.keep(event, map);
         kept.read_again(app).await?;
         Ok(kept)
+    }
+
+    /// The live map of `event`, with the hall that `bookings` of it have their seats in.
+    ///
+    /// # Errors
+    /// [not-found]; [unavailable], also where the event is on its way there.
+    pub(crate) async fn of<'a>(
+        &self,
+        app: &App,
+        event: &EventId,
+        bookings: impl IntoIterator<Item = &'a Booking> + Clone,
+    ) -> Result<Arc<LiveMap>, Problem> {
+        let knows = |map: &LiveMap| bookings.clone().into_iter().all(|of| of.is_known_to(&map.venue.seat_map));
+        let map = self.get(app, event).await?;
+        if knows(&map) {
+            return Ok(map);
+        }
+        self.look_again(event);
+        let map = self.get(app, event).await?;
+        let unknown = || Problem::unavailable("The event is going to another hall; try again in some seconds.");
+        knows(&map).then_some(map).ok_or_else(unknown)
     }
 
     fn keep(&self, event: &EventId, map: Arc<LiveMap>) -> Arc<LiveMap> {

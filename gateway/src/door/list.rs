@@ -126,11 +126,12 @@ pub(crate) async fn list_tickets(
     Query(query): Query<TicketsQuery>,
 ) -> Answer<Response> {
     operator.require_door()?;
-    let map = app.seats.get(&app, &event).await?;
+    app.seats.get(&app, &event).await?;
     // One more than wanted tells whether there are more.
     let mut bookings = app.parts.ledger.door_bookings(&event, query.since, PAGE + 1).await?;
     let has_more = bookings.len() > PAGE;
     bookings.truncate(PAGE);
+    let map = app.seats.of(&app, &event, bookings.iter().map(|of| &of.booking)).await?;
     let version = bookings.last().map_or(query.since, |last| last.version);
     let tickets = bookings.iter().flat_map(|booking| tickets(&map, booking)).collect();
     Ok(Json(TicketsPage { tickets, version, has_more }).into_response())

@@ -82,6 +82,9 @@ async fn decide(
     let Some(venue) = parts.catalog.hall(&event).await? else {
         return Ok(Decided::Refused(Refusal::NotFound));
     };
+    if !booking.is_known_to(&venue.seat_map) {
+        return Ok(Decided::Refused(Refusal::Rehousing));
+    }
     let named = match named(&booking, &venue.seat_map, seats) {
         Ok(named) => named,
         Err(refusal) => return Ok(Decided::Refused(refusal)),
