@@ -19,6 +19,10 @@ use crate::sql::{
     stored::{from_text, to_u64},
 };
 
+/// An event's row: its id, version, seats booked, whether it was called off, first seat, whether it carries, until when it
+/// rests.
+type HallRow = (String, i64, i64, bool, i64, bool, Option<i64>);
+
 /// Locks the rows of the events, in the order of their ids, and begins the books with them. Whoever changes a booking
 /// does this first; what is read afterwards stays so until the transaction ends.
 pub(super) async fn lock(connection: &mut PgConnection, needs: &Needs) -> Result<Books, sqlx::Error> {
@@ -41,7 +45,7 @@ pub(super) async fn lock(connection: &mut PgConnection, needs: &Needs) -> Result
 
 async fn lock_known(connection: &mut PgConnection, needs: &Needs) -> Result<Books, sqlx::Error> {
     let events: Vec<&str> = needs.events.iter().map(EventId::as_str).collect();
-    let rows: Vec<(String, i64, i64, bool, i64, bool, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<HallRow> = sqlx::query_as(
         "SELECT event_id, version, booked, called_off IS NOT NULL, first_seat, carries, rests_until FROM event_versions
          WHERE event_id IN (
             SELECT unnest($1::text[]) UNION SELECT b.event_id FROM bookings b WHERE b.booking_id = ANY ($2))

@@ -49,27 +49,24 @@ pub(super) async fn begin(
     .bind(now.as_millis())
     .fetch_one(&mut *transaction)
     .await?;
-    let begun = match last.map(Timestamp::from_millis) {
-        Some(until) => {
-            sqlx::query("UPDATE event_versions SET rests_until = $2 WHERE event_id = $1")
-                .bind(event.as_str())
-                .bind(rests_until(until).as_millis())
-                .execute(&mut *transaction)
-                .await?;
-            Begun::Held { holds: to_u64(holds)?, until }
-        }
-        None => {
-            sqlx::query(
-                "UPDATE event_versions SET first_seat = $2, rehousing = $3, carries = true, rests_until = NULL
-                 WHERE event_id = $1",
-            )
+    let begun = if let Some(until) = last.map(Timestamp::from_millis) {
+        sqlx::query("UPDATE event_versions SET rests_until = $2 WHERE event_id = $1")
             .bind(event.as_str())
-            .bind(i64::from(change.rehoused.first_seat))
-            .bind(to_json(change))
+            .bind(rests_until(until).as_millis())
             .execute(&mut *transaction)
             .await?;
-            Begun::Begun
-        }
+        Begun::Held { holds: to_u64(holds)?, until }
+    } else {
+        sqlx::query(
+            "UPDATE event_versions SET first_seat = $2, rehousing = $3, carries = true, rests_until = NULL
+             WHERE event_id = $1",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(change.rehoused.first_seat))
+        .bind(to_json(change))
+        .execute(&mut *transaction)
+        .await?;
+        Begun::Begun
     };
     transaction.commit().await?;
     Ok(begun)

@@ -18,6 +18,10 @@ use crate::sql::{
     stored::{from_text, to_json, to_u64, unreadable},
 };
 
+/// An event's row: its id, version, seats booked, whether it was called off, first seat, whether it carries, until when it
+/// rests.
+type HallRow = (String, i64, i64, bool, u32, bool, Option<i64>);
+
 /// What a group's verbs name.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
@@ -180,7 +184,7 @@ async fn halls(connection: &mut SqliteConnection, needs: &Needs, books: &mut Boo
         return Ok(());
     }
     let events: BTreeSet<&EventId> = needs.seats.iter().map(|(event, _)| event).collect();
-    let rows: Vec<(String, i64, i64, bool, u32, bool, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<HallRow> = sqlx::query_as(
         "SELECT event_id, version, booked, called_off IS NOT NULL, first_seat, carries, rests_until FROM event_versions
          WHERE event_id IN (SELECT value FROM json_each(?1))",
     )
