@@ -13,6 +13,7 @@ use crate::{
 mod door;
 mod judge;
 mod life;
+mod rehouse;
 mod telling;
 
 pub use door::{
@@ -24,6 +25,9 @@ pub use judge::{
     settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
+pub use rehouse::{
+    Begun, Carry, HallChange, Housing, REHOUSED, REST_MS, ToCarry, judge_carry, rests_until, seats_called,
+};
 pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
 
 /// Where a booking stands.
@@ -61,6 +65,10 @@ pub struct Booking {
     /// Seats that its owner cancelled while keeping others, in the order cancelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled_seats: Vec<SeatIndex>,
+    /// Its seats, cancelled ones included, that have another place than was bought, because their event went to another
+    /// hall: which it is, and which was bought. See [`Self::bought`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bought_as: Vec<(SeatIndex, SeatIndex)>,
     /// Where it stands.
     pub state: BookingState,
     /// What it cost, with the seats that were cancelled since.
@@ -89,7 +97,7 @@ pub fn booking_id(user: &UserId, idempotency_key: &str) -> BookingId {
     BookingId::from_bytes(first_16(&digest))
 }
 
-/// The ticket of one seat of a booking.
+/// The ticket of one seat of a booking, which is named by what it was bought as ([`Booking::bought`]).
 pub fn ticket_id(booking: &BookingId, seat: SeatIndex) -> TicketId {
     let digest = Digest::of(&[b"weir/ticket/v1", booking.as_str().as_bytes(), &[0], &seat.0.to_le_bytes()]);
     TicketId::from_bytes(first_16(&digest))
@@ -140,6 +148,8 @@ pub enum Claimed {
     SessionOver,
     /// The event does not take place.
     CalledOff,
+    /// Its seats are of another hall than the event is in, or it is about to go to another: worth repeating.
+    Resting,
 }
 
 /// A confirmation whose payment is authorised.
@@ -193,8 +203,8 @@ pub struct CancelSeats {
     pub booking: BookingId,
     /// Whose it must be.
     pub user: UserId,
-    /// Which seats, and what is given back for each, in minor units. Those that the booking does not have (any more)
-    /// don't count.
+    /// Which seats, as they were bought ([`Booking::bought`]), and what is given back for each, in minor units. Those that
+    /// the booking does not have (any more) don't count.
     pub seats: Vec<(SeatIndex, i64)>,
 }
 
@@ -360,7 +370,8 @@ pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
     /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
-    /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time.
+    /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time,
+    /// [`REHOUSED`] where it is in another hall.
     pub kind: String,
     /// The booking as it is after it.
     pub booking: Booking,

@@ -14,9 +14,11 @@ use crate::{
 
 mod location;
 mod moved;
+mod rehoused;
 
 pub use location::{InvalidLocation, Location, MAX_CITY_CHARS, Point};
 pub use moved::{GIVE_BACK_SECONDS, InvalidMove, KNOWN_AFTER_MS, MAX_MOVES, MAX_REASON_CHARS, Move, Moved};
+pub use rehoused::{InvalidRehousing, MAX_REHOUSINGS, Rehoused};
 
 /// The longest title or venue name, in characters.
 pub const MAX_TITLE_CHARS: usize = 200;
@@ -102,6 +104,9 @@ pub struct Event {
     /// When and why it was moved, oldest first; at most [`MAX_MOVES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Moved>,
+    /// When and why it went to another hall, oldest first; at most [`MAX_REHOUSINGS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halls: Vec<Rehoused>,
 }
 
 /// Why an event is refused.

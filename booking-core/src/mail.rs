@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    booking::{Booking, CalledOff, MOVED, OutboxRow},
+    booking::{Booking, CalledOff, MOVED, OutboxRow, REHOUSED},
     catalog::{Event, Moved, Venue},
     id::LetterId,
     time::Timestamp,
@@ -109,6 +109,8 @@ pub enum Subject {
     Cancelled,
     /// Its event begins at another time.
     Moved,
+    /// Its event is in another hall.
+    Rehoused,
 }
 
 /// Something to tell a buyer.
@@ -133,6 +135,7 @@ impl Letter {
             "booking.reduced" => Subject::Reduced,
             "booking.cancelled" => Subject::Cancelled,
             MOVED => Subject::Moved,
+            REHOUSED => Subject::Rehoused,
             _ => return None,
         };
         let letter_id = LetterId::from_bytes(row.name_for(b"weir/letter/v1"));

@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     mail::Contact,
+    rehousing::{Obstacle, Rehouse},
     sale::SalePolicy,
     seats::{SeatId, SeatIndex},
     time::Timestamp,
@@ -217,6 +218,14 @@ pub enum OperatorAct {
         /// When, and why.
         wanted: Move,
     },
+    /// Have the event in another hall; bookings stand, each in its new place.
+    #[serde(rename_all = "camelCase")]
+    Rehouse {
+        /// Which.
+        event: EventId,
+        /// Where to, and why.
+        wanted: Rehouse,
+    },
     /// End an admission.
     #[serde(rename_all = "camelCase")]
     Revoke {
@@ -309,6 +318,31 @@ pub enum Refusal {
     /// The event does not take place.
     #[error("the event was called off")]
     CalledOff,
+    /// It is on its way to another hall; worth repeating.
+    #[error("the event is going to another hall; try again in some seconds")]
+    Rehousing,
+    /// What a change of hall would come to is not what was looked at.
+    #[error("what was sold or where it would go is no longer what the preview showed; look at it again")]
+    PlanChanged,
+    /// Sold seats that would not stay valid, or what else stands in the way of a change of hall.
+    #[error("not every sold seat would stay valid; nothing was changed")]
+    #[serde(rename_all = "camelCase")]
+    Obstacles {
+        /// The first of them.
+        obstacles: Vec<Obstacle>,
+        /// How many there are.
+        in_all: usize,
+    },
+    /// Live holds stand in the way of a change of hall.
+    #[error(
+        "{holds} live holds are in the way, the last until {until}; no new ones are made until some time after that: look at the preview again then"
+    )]
+    SeatsHeld {
+        /// How many.
+        holds: u64,
+        /// When the last of them runs out.
+        until: Timestamp,
+    },
     /// The hold ran out, or was given back.
     #[error("the hold has run out")]
     HoldExpired,

@@ -1,6 +1,7 @@
 //! An event that goes to another hall: where each sold seat would be, what stands in the way, and what to look at first.
 //!
-//! Nothing is changed here. What was looked at is named by its fingerprint, so that nothing else is done.
+//! Nothing is changed here. What was looked at is named by its fingerprint, so that nothing else is done; how it is done
+//! stands in [`crate::booking::HallChange`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,12 +11,27 @@ use crate::{
     catalog::{Event, Venue},
     digest::Digest,
     holds::SeatClaim,
-    id::BookingId,
+    id::{BookingId, VenueId},
     seats::{SeatId, SeatIndex, SeatMap},
 };
 
 /// Where sold seats go that don't keep their id: from an id of the old hall to one of the new.
 pub type SeatNames = BTreeMap<SeatId, SeatId>;
+
+/// What an operator wants, having looked at what it would come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rehouse {
+    /// The hall to go to.
+    pub venue_id: VenueId,
+    /// Where sold seats go that don't keep their id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seats: SeatNames,
+    /// Of the plan that was looked at: nothing else is done.
+    pub fingerprint: Digest,
+    /// Why, for those who have tickets.
+    pub reason: String,
+}
 
 /// What stands in the way of a change of hall. Each is to be mended by other names, another hall, or a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -125,7 +141,7 @@ pub struct Rehousing {
 }
 
 impl Rehousing {
-    /// How `event` goes from its hall `old` to `new`. `names`: where seats go that don't keep their id; `claims`: the
+    /// How `event` goes from its hall `old` to `new`, which is numbered on from it ([`Venue::after`]). `names`: where seats go that don't keep their id; `claims`: the
     /// live holds and bookings of the event.
     pub fn plan(event: &Event, old: &Venue, new: &Venue, names: &SeatNames, claims: Vec<SeatClaim>) -> Self {
         let (holds, booked): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| claim.until.is_some());

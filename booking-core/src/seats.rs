@@ -16,7 +16,11 @@ mod testing;
 pub use map::{MAX_SEATS, Seat, SeatId, SeatMap};
 pub use set::SeatSet;
 
-/// A seat's number in its venue's seat order: 0, 1, 2 …
+/// The most seats that one event's halls have together: one after the other, where its hall is changed.
+pub const MAX_SEATS_OF_AN_EVENT: usize = 5 * MAX_SEATS;
+
+/// A seat's number among the seats of its event: 0, 1, 2 … in the order of its venue. Where the event goes to another
+/// hall, the seats of that one are numbered on, so that an index names one seat of one hall for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SeatIndex(pub u32);

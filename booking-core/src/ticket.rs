@@ -15,7 +15,8 @@ use crate::{
 /// The token's `typ`.
 pub const TYP: &str = "ticket+jwt";
 
-/// What a ticket says. The same ticket always says the same, so that its code never changes.
+/// What a ticket says. The same ticket always says the same, so that its code never changes, unless its event goes to
+/// another hall: then it has the new seat's name, under the same id, and the code from before is as good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketClaims {
     /// Who issued it.
@@ -28,19 +29,24 @@ pub struct TicketClaims {
     pub bkg: BookingId,
     /// The seat.
     pub seat: SeatId,
+    /// What the seat was bought as, where it has another place by now, because the event went to another hall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num: Option<SeatIndex>,
 }
 
 impl TicketClaims {
     /// The ticket of the seat `index`, which the map calls `seat`; `None` where `booking` does not have it, or is not
     /// confirmed.
     pub fn of(issuer: &str, booking: &Booking, index: SeatIndex, seat: &SeatId) -> Option<Self> {
+        let bought = booking.bought(index);
         let has_it = booking.state == BookingState::Confirmed && booking.seats.contains(&index);
         has_it.then(|| Self {
             iss: issuer.to_owned(),
             aud: audience(&booking.event_id),
-            sub: ticket_id(&booking.booking_id, index),
+            sub: ticket_id(&booking.booking_id, bought),
             bkg: booking.booking_id.clone(),
             seat: seat.clone(),
+            num: (bought != index).then_some(bought),
         })
     }
 
@@ -63,6 +69,7 @@ mod tests {
             session: "session_1".parse().unwrap(),
             seats: vec![SeatIndex(3)],
             cancelled_seats: vec![SeatIndex(4)],
+            bought_as: Vec::new(),
             state,
             total: Money { amount: 500, currency: "EUR".parse().unwrap() },
             expires_at: Timestamp::default(),

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    booking::{BookingState, MOVED, OutboxRow},
+    booking::{BookingState, MOVED, OutboxRow, REHOUSED},
     catalog::{Event, Venue},
     id::{BookingId, EventId, HookId, UserId},
     money::Currency,
@@ -76,7 +76,7 @@ pub fn hook_id(row: &OutboxRow) -> HookId {
 
 /// Whether endpoints are told of `row`; holds come and go too often to be worth telling.
 pub fn is_told(row: &OutboxRow) -> bool {
-    matches!(row.kind.as_str(), "booking.confirmed" | "booking.reduced" | "booking.cancelled" | MOVED)
+    matches!(row.kind.as_str(), "booking.confirmed" | "booking.reduced" | "booking.cancelled" | MOVED | REHOUSED)
 }
 
 /// What an endpoint is told, as Standard Webhooks lays it out.
@@ -98,6 +98,9 @@ struct Told<'a> {
     status: BookingState,
     seats: Vec<SeatId>,
     cancelled_seats: Vec<SeatId>,
+    /// Its seats as they were bought, in the order of `seats`, where they have other places by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bought_seats: Option<Vec<SeatId>>,
     total_amount: i64,
     currency: Currency,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +123,7 @@ impl<'a> Notice<'a> {
             status: booking.state,
             seats: ids(&booking.seats),
             cancelled_seats: ids(&booking.cancelled_seats),
+            bought_seats: (!booking.bought_as.is_empty()).then(|| ids(&booking.bought_seats())),
             total_amount: booking.total.amount,
             currency: booking.total.currency,
             refund_amount: booking.refund,

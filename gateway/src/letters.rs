@@ -50,6 +50,7 @@ fn context(public_url: &str, letter: &Letter, occasion: &Occasion) -> Value {
     // Whoever cancelled before the event was called off did so by themselves.
     let called_off = occasion.called_off.as_ref().filter(|called_off| letter.at >= called_off.at);
     let moved = occasion.moved.as_ref().filter(|_| *subject == Subject::Moved);
+    let rehoused = event.halls.last().filter(|_| *subject == Subject::Rehoused);
     json!({
         "subject": subject,
         "event": { "title": event.title, "startsAt": event.starts_at, "venue": venue.name, "address": venue.address },
@@ -65,6 +66,7 @@ fn context(public_url: &str, letter: &Letter, occasion: &Occasion) -> Value {
             "reason": moved.reason,
             "giveBackUntil": event.give_back_until(booking.created_at),
         })),
+        "rehoused": rehoused.map(|rehoused| &rehoused.reason),
         "link": format!("{public_url}/e/{}/tickets/{}", booking.event_id, booking.booking_id),
     })
 }

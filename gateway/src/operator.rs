@@ -15,6 +15,7 @@ pub(crate) mod events;
 pub(crate) mod hall;
 pub(crate) mod moving;
 pub(crate) mod payments;
+pub(crate) mod rehousing;
 pub(crate) mod sale;
 pub(crate) mod stats;
 pub(crate) mod tickets;

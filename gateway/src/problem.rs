@@ -81,6 +81,9 @@ problems! {
     sale_ended: CONFLICT, "sale-ended", "The sale has ended";
     event_over: CONFLICT, "event-over", "The event is over";
     called_off: CONFLICT, "called-off", "The event was called off";
+    plan_changed: CONFLICT, "plan-changed", "It would come to something else by now";
+    obstacles: CONFLICT, "obstacles", "Not every sold seat would stay valid";
+    seats_held: CONFLICT, "seats-held", "There are live holds";
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
     not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";

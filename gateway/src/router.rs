@@ -93,6 +93,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operator::audit::get_audit))
         .routes(routes!(operator::call_off::call_off, operator::call_off::get_called_off))
         .routes(routes!(operator::hall::preview_hall))
+        .routes(routes!(operator::rehousing::rehouse, operator::rehousing::get_housing))
         .routes(routes!(operator::moving::move_event, operator::moving::get_move))
         .routes(routes!(operator::payments::list_stuck))
         .routes(routes!(operator::payments::see_to))

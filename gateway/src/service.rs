@@ -359,7 +359,8 @@ fn json_headers(headers: &mut HeaderMap) {
 
 /// Whether a body sent to `path` may have something of each seat of a hall.
 fn names_many_seats(path: &str) -> bool {
-    path == "/v1/operator/venues" || path.starts_with("/v1/operator/events/") && path.ends_with("/hall/preview")
+    path == "/v1/operator/venues"
+        || path.starts_with("/v1/operator/events/") && (path.ends_with("/hall/preview") || path.ends_with("/hall"))
 }
 
 #[cfg(test)]

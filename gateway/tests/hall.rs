@@ -1,4 +1,4 @@
-//! What a change of an event's hall would come to.
+//! A change of an event's hall: what it would come to, and doing it, with the real workers behind the gateway.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
@@ -10,7 +10,7 @@ mod workers;
 
 use buying::{admitted, booking, confirm, pay, reserve, sale};
 use serde_json::{Value, json};
-use support::{ADMIN_KEY, OPERATOR_KEY, VIEWER_KEY, World, read, slug, text};
+use support::{ADMIN_KEY, DOOR_KEY, OPERATOR_KEY, VIEWER_KEY, World, read, slug, text, until};
 
 async fn post(world: &World, path: &str, key: &str, body: Value) -> (u16, Value) {
     read(world.post(path).bearer_auth(key).json(&body).send().await.unwrap()).await
@@ -90,4 +90,94 @@ async fn a_preview_says_where_each_sold_seat_would_go_and_changes_nothing() {
     assert_eq!(two["obstacles"][0]["why"], "twoOnOne", "{two}");
     let (_, shown) = booking(&world, &buyer.0, &id).await;
     assert_eq!(shown, sold, "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_change_of_hall_is_done_as_it_was_looked_at_and_tickets_stay_good() {
+    let world = World::new().await;
+    let event = sale(&world).await;
+    let buyer = admitted(&world, &event).await;
+    let (_, held) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-1", "A-2"] })).await;
+    let id = text(&held["bookingId"]);
+    let (status, venue) = post(&world, "/v1/operator/venues", ADMIN_KEY, other_hall()).await;
+    assert_eq!(status, 201, "{venue}");
+    let venue = venue["venueId"].clone();
+    let path = format!("/v1/operator/events/{event}/hall");
+    let preview = async |seats: Value| {
+        let path = format!("{path}/preview");
+        post(&world, &path, OPERATOR_KEY, json!({ "venueId": venue, "seats": seats })).await.1["fingerprint"].clone()
+    };
+    let wish = |seats: &Value, fingerprint: &Value| {
+        let reason = "The hall <is> flooded.";
+        json!({ "venueId": venue, "seats": seats, "fingerprint": fingerprint, "reason": reason })
+    };
+    let seats = json!({ "A-2": "F-2" });
+
+    // A live hold is in the way; it may still be paid for, and no new one is made meanwhile.
+    let unsold = preview(json!({})).await;
+    let (status, refused) = post(&world, &path, OPERATOR_KEY, wish(&json!({}), &unsold)).await;
+    assert_eq!((status, slug(&refused)), (403, "forbidden"));
+    let (status, refused) = post(&world, &path, ADMIN_KEY, wish(&json!({}), &unsold)).await;
+    assert_eq!((status, slug(&refused), &refused["holds"]), (409, "seats-held", &1.into()), "{refused}");
+    assert_eq!(refused["until"], held["expiresAt"]);
+    let late = admitted(&world, &event).await;
+    let response = world.post("/v1/bookings/reserve").bearer_auth(&late.0.token).header("Weir-Admission", &late.1);
+    let response = response.header("Idempotency-Key", "k1").json(&json!({ "eventId": event, "seats": ["B-1"] }));
+    let response = response.send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let paid = pay(&world, 5_000, "approve").await;
+    let (status, sold) = confirm(&world, &buyer.0, &id, &paid, 5_000).await;
+    assert_eq!(status, 200, "{sold}");
+
+    let (status, refused) = post(&world, &path, ADMIN_KEY, wish(&json!({}), &unsold)).await;
+    assert_eq!((status, slug(&refused)), (409, "plan-changed"), "{refused}");
+    let lost = json!({ "A-1": "F-1", "A-2": "A-9" });
+    let (status, refused) = post(&world, &path, ADMIN_KEY, wish(&lost, &preview(lost.clone()).await)).await;
+    assert_eq!((status, slug(&refused), &refused["obstaclesInAll"]), (409, "obstacles", &1.into()), "{refused}");
+    assert_eq!(
+        (&refused["obstacles"][0]["why"], &refused["obstacles"][0]["seat"]),
+        (&"noSuchSeat".into(), &"A-2".into())
+    );
+    let (status, body) = read(world.get(&path).bearer_auth(VIEWER_KEY).send().await.unwrap()).await;
+    assert_eq!((status, slug(&body)), (404, "not-found"), "nothing was changed");
+
+    let fingerprint = preview(seats.clone()).await;
+    for _ in 0..2 {
+        let (status, done) = post(&world, &path, ADMIN_KEY, wish(&seats, &fingerprint)).await;
+        assert_eq!((status, &done["number"], &done["venueId"]), (200, &1.into(), &venue), "{done}");
+        assert_eq!((&done["fingerprint"], &done["reason"]), (&fingerprint, &"The hall <is> flooded.".into()));
+    }
+    until("done", || async {
+        let (status, done) = read(world.get(&path).bearer_auth(VIEWER_KEY).send().await.unwrap()).await;
+        status == 200 && done["left"] == 0 && done["isDone"] == true
+    })
+    .await;
+    until("shown", || async { booking(&world, &buyer.0, &id).await.1["seats"] == json!(["A-1", "F-2"]) }).await;
+    let (_, shown) = booking(&world, &buyer.0, &id).await;
+    let tickets = |of: &Value| [0, 1].map(|at| of["tickets"][at]["ticketId"].clone());
+    assert_eq!((tickets(&shown), &shown["totalAmount"]), (tickets(&sold), &sold["totalAmount"]), "{shown}");
+    assert_eq!(shown["seatDetails"][1]["price"], 2_500, "what it cost");
+    let details = read(world.get(&format!("/v1/events/{event}")).send().await.unwrap()).await.1;
+    assert_eq!(
+        (&details["venue"]["name"], &details["eventDetails"]["availableSeats"]),
+        (&"The Old Mill".into(), &16.into())
+    );
+    let small = read(world.get(&format!("/v1/events/{event}/seats")).send().await.unwrap()).await.1;
+    assert_eq!((&small["venueId"], text(&small["statuses"]).len()), (&venue, 18), "{small}");
+
+    let scan = async |token: &Value, id: &str| {
+        let body = json!({ "token": token, "gate": "North", "scanId": id });
+        post(&world, &format!("/v1/events/{event}/door/scans"), DOOR_KEY, body).await.1
+    };
+    let old = scan(&sold["tickets"][1]["token"], "s1").await;
+    assert_eq!((&old["result"], &old["seat"], &old["row"]), (&"in".into(), &"F-2".into(), &"Front".into()), "{old}");
+    assert_eq!(scan(&shown["tickets"][1]["token"], "s2").await["result"], "again", "the new code is the same ticket");
+    let (_, trail) =
+        read(world.get(&format!("/v1/operator/events/{event}/audit")).bearer_auth(VIEWER_KEY).send().await.unwrap())
+            .await;
+    let newest = &trail["entries"][0];
+    assert_eq!(
+        (&newest["action"], &newest["actor"], &newest["after"]["venueId"]),
+        (&"rehouse".into(), &"ada".into(), &venue)
+    );
 }

@@ -8,6 +8,7 @@ use booking_core::{
     holds::Settle,
     id::EventId,
     ports::PortResult,
+    seats::SeatIndex,
     time::Timestamp,
 };
 
@@ -50,10 +51,10 @@ pub(crate) async fn cancel_some(parts: &Parts, gauges: &Gauges, max: usize, now:
 
 /// All the seats that `booking` has, each with its whole price.
 fn whole(booking: &Booking, hall: &Hall) -> CancelSeats {
-    let price = |seat: &_| (*seat, hall.event.price(&hall.venue.seat_map, *seat).map_or(0, |price| price.amount));
+    let price = |seat: SeatIndex| (seat, hall.event.price(&hall.venue.seat_map, seat).map_or(0, |price| price.amount));
     CancelSeats {
         booking: booking.booking_id.clone(),
         user: booking.user_id.clone(),
-        seats: booking.seats.iter().map(price).collect(),
+        seats: booking.bought_seats().into_iter().map(price).collect(),
     }
 }

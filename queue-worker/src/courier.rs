@@ -20,7 +20,7 @@ use booking_core::{
 };
 use futures_util::future::join_all;
 
-use crate::{Error, Gauges, Parts, Progress, Settings, pause::scattered, settings::millis};
+use crate::{Error, Gauges, Parts, Progress, Settings, hall::not_heard_yet, pause::scattered, settings::millis};
 
 /// The first pause of a letter that was not taken; each further one doubles it.
 const FIRST_PAUSE_MS: i64 = 30_000;
@@ -112,7 +112,7 @@ impl Courier {
             }
             let event = catalog.event(id).await?;
             let venue = match &event {
-                Some(event) => catalog.venue(&event.venue_id).await?,
+                Some(event) => catalog.hall(event).await?,
                 None => None,
             };
             let occasion = match event.zip(venue) {
@@ -125,6 +125,12 @@ impl Courier {
                 None => None,
             };
             occasions.insert(id.clone(), occasion);
+        }
+        for booking in due.iter().map(|due| &due.letter.booking) {
+            let occasion = occasions.get(&booking.event_id).and_then(Option::as_ref);
+            if occasion.is_some_and(|occasion| !booking.is_known_to(&occasion.venue.seat_map)) {
+                return Err(not_heard_yet(&booking.event_id));
+            }
         }
         Ok(occasions)
     }

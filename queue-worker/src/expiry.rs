@@ -1,11 +1,12 @@
 //! Expiry: holds end by their deadline, whoever looks; this tells the screens. And the bookings of events that were
-//! called off end here, too, and those of events that were moved are told.
+//! called off end here, too, those of events that were moved are told, and those of events that go to another hall are carried
+//! over.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use booking_core::{holds::Settle, id::EventId, time::Timestamp};
 
-use crate::{Error, Gauges, Parts, Progress, Settings, called_off, moved, outward};
+use crate::{Error, Gauges, Parts, Progress, Settings, called_off, moved, outward, rehoused};
 
 /// Marks holds that ran out, and cancels what was called off. One for all events; more than one do no harm.
 pub struct Expiry {
@@ -21,7 +22,8 @@ impl Expiry {
     }
 
     /// Marks up to a batch of holds whose deadline has passed, cancels up to a batch of bookings of events that were
-    /// called off, and tells up to a batch of bookings that their event was moved.
+    /// called off, tells up to a batch of bookings that their event was moved, and carries up to a batch over to another
+    /// hall.
     ///
     /// # Errors
     /// If the ledger fails. A table or a screen that could not be told finds out by itself.
@@ -40,6 +42,7 @@ impl Expiry {
         self.gauges.expired_total.add(applied.answers.len());
         let called_off = called_off::cancel_some(&self.parts, &self.gauges, self.at_once, now).await?;
         let told = moved::tell_some(&self.parts, &self.gauges, self.at_once, now).await?;
-        Ok(Progress::of(applied.answers.len() + called_off + told))
+        let carried = rehoused::carry_some(&self.parts, &self.gauges, self.at_once, now).await?;
+        Ok(Progress::of(applied.answers.len() + called_off + told + carried))
     }
 }

@@ -99,6 +99,8 @@ gauges! {
         scan_batches_total,
         /// Bookings told that their event was moved.
         told_total,
+        /// Bookings carried over to another hall.
+        carried_total,
         /// Refunds made.
         refunded_total,
         /// Payments and refunds that got stuck: `weir payments stuck` shows those that still are.

@@ -1,15 +1,17 @@
-//! Events with their venues, kept at hand for a second: an event may be moved.
+//! Events with their venues, kept at hand for a second: an event may be moved, or go
+//! to another hall.
 
 use std::{collections::HashMap, sync::Arc};
 
 use booking_core::{
+    booking::Booking,
     catalog::{Event, Venue},
     id::EventId,
-    ports::{PortResult, catalog::Catalog},
+    ports::{PortError, PortResult, catalog::Catalog},
     time::Timestamp,
 };
 
-/// An event and its venue.
+/// An event and its venue, numbered on from those that it was in before.
 #[derive(Clone)]
 pub(crate) struct Hall {
     pub(crate) event: Arc<Event>,
@@ -26,6 +28,26 @@ impl Halls {
     /// How long a hall is taken for what it was, in milliseconds.
     const FRESH_MS: i64 = 1_000;
 
+    /// The hall that `booking` has its seats in; `None` where the catalog does not know it.
+    ///
+    /// # Errors
+    /// If the catalog fails, or has not heard yet that the event went there.
+    pub(crate) async fn of(
+        &mut self,
+        catalog: &dyn Catalog,
+        booking: &Booking,
+        now: Timestamp,
+    ) -> PortResult<Option<Hall>> {
+        for _ in 0..2 {
+            let hall = self.get(catalog, &booking.event_id, now).await?;
+            if hall.as_ref().is_none_or(|hall| booking.is_known_to(&hall.venue.seat_map)) {
+                return Ok(hall);
+            }
+            self.0.remove(&booking.event_id);
+        }
+        Err(not_heard_yet(&booking.event_id))
+    }
+
     /// The hall of `event`; `None` where the catalog does not know it.
     pub(crate) async fn get(
         &mut self,
@@ -39,7 +61,7 @@ impl Halls {
             return Ok(Some(hall.clone()));
         }
         let Some(found) = catalog.event(event).await? else { return Ok(None) };
-        let Some(venue) = catalog.venue(&found.venue_id).await? else { return Ok(None) };
+        let Some(venue) = catalog.hall(&found).await? else { return Ok(None) };
         if self.0.len() >= Self::MAX {
             self.0.clear();
         }
@@ -47,4 +69,9 @@ impl Halls {
         self.0.insert(event.clone(), (hall.clone(), now));
         Ok(Some(hall))
     }
+}
+
+/// That the catalog does not say yet that `event` is in another hall.
+pub(crate) fn not_heard_yet(event: &EventId) -> PortError {
+    PortError::Unavailable { port: "catalog", reason: format!("it has not heard yet that {event} is in another hall") }
 }

@@ -30,7 +30,8 @@ mod commands;
 mod joins;
 mod line;
 mod moving;
-mod trail;
+mod rehousing;
+pub(crate) mod trail;
 
 use line::{Line, TakenOver};
 

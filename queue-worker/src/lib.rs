@@ -49,6 +49,7 @@ mod patience;
 mod pause;
 pub mod pool;
 pub mod reconcile;
+mod rehoused;
 mod run;
 mod settings;
 pub mod webhooks;

@@ -251,7 +251,7 @@ impl Webhooks {
     async fn payloads(&mut self, lane: usize, now: Timestamp) -> Result<Vec<Option<String>>, Error> {
         let mut payloads = Vec::new();
         for (row, _) in self.lanes[lane].rows.iter().take(IN_A_ROW) {
-            let hall = self.halls.get(&*self.parts.catalog, &row.booking.event_id, now).await?;
+            let hall = self.halls.of(&*self.parts.catalog, &row.booking, now).await?;
             let payload = hall.map(|hall| {
                 serde_json::to_string(&Notice::of(row, &hall.event, &hall.venue)).expect("its keys are texts")
             });

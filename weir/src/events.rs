@@ -45,6 +45,15 @@ struct Preview {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rehoused {
+    from_venue_id: String,
+    venue_id: String,
+    left: u64,
+    is_done: bool,
+}
+
+#[derive(Deserialize)]
 struct Finding {
     detail: String,
 }
@@ -75,9 +84,10 @@ async fn move_event(args: &MoveArgs) -> Result<(), Failure> {
 
 async fn hall(args: &HallArgs) -> Result<(), Failure> {
     let seats = args.seats.as_deref().map_or_else(|| Ok(json!({})), read_seats)?;
-    let wanted = json!({ "venueId": args.venue, "seats": seats });
-    let call = Call::post(format!("/v1/operator/events/{}/hall/preview", args.event), wanted);
-    let preview: Preview = Api::at(&args.access.at, 1)?.require(call.bearer(&args.access.operator_key)).await?;
+    let mut wanted = json!({ "venueId": args.venue, "seats": seats });
+    let call = Call::post(format!("/v1/operator/events/{}/hall/preview", args.event), wanted.clone());
+    let api = Api::at(&args.access.at, 1)?;
+    let preview: Preview = api.require(call.bearer(&args.access.operator_key)).await?;
     let Preview { sold, same_id, other_id, unsold, .. } = preview;
     say(format_args!("{sold} seats are sold: {same_id} keep their id, {other_id} get another; {unsold} stay unsold"));
     say_findings("in the way", &preview.obstacles, preview.obstacles_in_all);
@@ -85,6 +95,17 @@ async fn hall(args: &HallArgs) -> Result<(), Failure> {
     say(format_args!("live holds: {}", preview.holds_in_all));
     say(if preview.is_possible { "Every sold seat stays valid." } else { "Not every sold seat stays valid." });
     say(format_args!("fingerprint {}", preview.fingerprint));
+    if !args.act {
+        return Ok(());
+    }
+    wanted["fingerprint"] = json!(preview.fingerprint);
+    wanted["reason"] = json!(args.reason);
+    let call = Call::post(format!("/v1/operator/events/{}/hall", args.event), wanted);
+    let rehoused: Rehoused = api.require(call.bearer(&args.access.operator_key)).await?;
+    say(format_args!("{} is in {}, no longer in {}", args.event, rehoused.venue_id, rehoused.from_venue_id));
+    if !rehoused.is_done {
+        say(format_args!("  bookings that are still to get their new seats: {}", rehoused.left));
+    }
     Ok(())
 }
 

@@ -112,6 +112,15 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_to_another_hall_and_every_ticket_stays_good() {
+    let cluster = Cluster::new();
+    let [admin, viewer, door] = ["admin", "viewer", "door"].map(|role| operator_key(cluster.data(), role));
+    let gateway = cluster.gateway();
+    let _workers = [cluster.worker(), cluster.worker()];
+    kit::hall::rehouse(&Client::new(&gateway.public), &admin, &viewer, &door).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn buyers_get_a_letter_about_each_thing_once() {
     let cluster = Cluster::new();
     let admin = operator_key(cluster.data(), "admin");

@@ -173,6 +173,16 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
     assert_eq!(weir.terminate(), Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_to_another_hall_and_every_ticket_stays_good() {
+    let folder = folder();
+    let data = data(&folder);
+    let [admin, viewer, door] = ["admin", "viewer", "door"].map(|role| operator_key(&data, role));
+    let weir = Weir::start(&data);
+    kit::hall::rehouse(&Client::new(&weir.public), &admin, &viewer, &door).await;
+    assert_eq!(weir.terminate(), Some(0));
+}
+
 #[tokio::test]
 async fn a_ticket_lets_in_once_and_a_cancelled_or_revoked_one_never() {
     let folder = folder();

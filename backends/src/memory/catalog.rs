@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortResult,
@@ -73,6 +73,15 @@ impl Catalog for MemoryCatalog {
         let Some(before) = shelves.events.get(event).cloned() else { return Ok(Put::Conflict) };
         let Some(after) = before.after(moved).map(Arc::new) else { return Ok(Put::Conflict) };
         shelves.by_start.remove(&(before.starts_at, event.clone()));
+        shelves.by_start.insert((after.starts_at, event.clone()), Arc::clone(&after));
+        shelves.events.insert(event.clone(), after);
+        Ok(Put::Done)
+    }
+
+    async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
+        let mut shelves = locked(&self.0);
+        let after = shelves.events.get(event).and_then(|before| before.rehoused(rehoused)).map(Arc::new);
+        let Some(after) = after else { return Ok(Put::Conflict) };
         shelves.by_start.insert((after.starts_at, event.clone()), Arc::clone(&after));
         shelves.events.insert(event.clone(), after);
         Ok(Put::Done)

@@ -3,6 +3,7 @@
 mod books;
 mod door;
 mod moved;
+mod rehouse;
 
 use std::{
     collections::HashSet,
@@ -12,9 +13,9 @@ use std::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
+        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -69,6 +70,10 @@ impl LedgerReader for MemoryLedger {
 
     async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
         Ok(locked(&self.0).telling(event))
+    }
+
+    async fn housing(&self, event: &EventId) -> PortResult<Option<Housing>> {
+        Ok(locked(&self.0).housing(event))
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -157,6 +162,29 @@ impl Ledger for MemoryLedger {
 
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
         Ok(locked(&self.0).tell_moved(max, now))
+    }
+
+    async fn begin_rehousing(
+        &self,
+        event: &EventId,
+        change: &HallChange,
+        version: u64,
+        now: Timestamp,
+    ) -> PortResult<Begun> {
+        Ok(locked(&self.0).begin_rehousing(event, change, version, now))
+    }
+
+    async fn bookings_to_carry(&self, max: usize) -> PortResult<Option<ToCarry>> {
+        Ok(locked(&self.0).bookings_to_carry(max))
+    }
+
+    async fn carry(&self, batch: &[Carry], now: Timestamp) -> PortResult<Applied<bool>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.carry(ask, now, touched)).collect()))
+    }
+
+    async fn end_rehousing(&self, event: &EventId, number: u32) -> PortResult<()> {
+        locked(&self.0).end_rehousing(event, number);
+        Ok(())
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

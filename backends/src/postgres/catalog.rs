@@ -1,15 +1,15 @@
 //! The catalog on Postgres: venues and events as JSON. A venue never changes, so that what was read once is kept; an event
-//! may be moved, and is read again after a second.
+//! may be moved or go to another hall, and is read again after a second.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
-        catalog::{Catalog, CatalogReader, Put},
+        catalog::{self, Catalog, CatalogReader, Put},
     },
     time::Timestamp,
 };
@@ -37,12 +37,15 @@ struct Shared {
     database: PostgresDatabase,
     venues: Kept<VenueId, Venue>,
     events: Kept<EventId, Event>,
+    /// Halls of events that were in others before, by how many.
+    halls: Kept<(EventId, usize), Venue>,
 }
 
 impl PostgresCatalog {
     /// The catalog in `database`.
     pub fn new(database: PostgresDatabase) -> Self {
-        Self(Arc::new(Shared { database, venues: Kept::new(MAX_VENUES), events: Kept::new(MAX_EVENTS) }))
+        let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
+        Self(Arc::new(Shared { database, venues, events, halls: Kept::new(MAX_VENUES) }))
     }
 
     async fn one<T: DeserializeOwned>(&self, sql: &'static str, id: &str) -> PortResult<Option<Arc<T>>> {
@@ -59,6 +62,17 @@ impl CatalogReader for PostgresCatalog {
         }
         let found = self.one(VENUE, venue.as_str()).await?;
         Ok(found.map(|found| self.0.venues.keep(venue, found)))
+    }
+
+    async fn hall(&self, event: &Event) -> PortResult<Option<Arc<Venue>>> {
+        if event.halls.is_empty() {
+            return self.venue(&event.venue_id).await;
+        }
+        let id = (event.event_id.clone(), event.halls.len());
+        if let Some(kept) = self.0.halls.get(&id) {
+            return Ok(Some(kept));
+        }
+        Ok(catalog::hall(self, event).await?.map(|hall| self.0.halls.keep(&id, hall)))
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
@@ -95,7 +109,17 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
-        let done = ask!(&self.0.database, PORT, connection => move_event(connection, event, moved));
+        let done = ask!(&self.0.database, PORT, connection => {
+            change(connection, event, |before| before.after(moved))
+        });
+        self.0.events.forget(event);
+        done
+    }
+
+    async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
+        let done = ask!(&self.0.database, PORT, connection => {
+            change(connection, event, |before| before.rehoused(rehoused))
+        });
         self.0.events.forget(event);
         done
     }
@@ -155,14 +179,19 @@ async fn put_event(connection: &mut PgConnection, event: &Event) -> Result<Put, 
     outcome(made, connection, EVENT, event.event_id.as_str(), event).await
 }
 
-async fn move_event(connection: &mut PgConnection, event: &EventId, moved: &Moved) -> Result<Put, sqlx::Error> {
+/// Replaces an event by what `after` makes of it; `None`: it is another than was expected.
+async fn change(
+    connection: &mut PgConnection,
+    event: &EventId,
+    after: impl Fn(&Event) -> Option<Event>,
+) -> Result<Put, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let stands: Option<String> = sqlx::query_scalar("SELECT event::text FROM events WHERE event_id = $1 FOR UPDATE")
         .bind(event.as_str())
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(before) = stands.map(|text| from_json::<Event>(&text)).transpose()? else { return Ok(Put::Conflict) };
-    let Some(after) = before.after(moved) else { return Ok(Put::Conflict) };
+    let Some(after) = after(&before) else { return Ok(Put::Conflict) };
     if after != before {
         sqlx::query("UPDATE events SET starts_at = $2, event = $3::text::json WHERE event_id = $1")
             .bind(event.as_str())

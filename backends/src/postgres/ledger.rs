@@ -14,9 +14,9 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, PaymentStep, Release, Released, Revocation,
-        RevokeTicket, Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, PaymentStep,
+        Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -40,6 +40,7 @@ mod moved;
 mod needs;
 mod outbox;
 mod read;
+mod rehouse;
 mod rows;
 mod store;
 mod trails;
@@ -123,6 +124,10 @@ impl LedgerReader for PostgresLedger {
 
     async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
         ask!(&self.database, PORT, connection => moved::telling(connection, event))
+    }
+
+    async fn housing(&self, event: &EventId) -> PortResult<Option<Housing>> {
+        ask!(&self.database, PORT, connection => rehouse::housing(connection, event))
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -236,6 +241,31 @@ impl Ledger for PostgresLedger {
 
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize> {
         ask!(&self.database, PORT, connection => moved::tell(connection, max, now))
+    }
+
+    async fn begin_rehousing(
+        &self,
+        event: &EventId,
+        change: &HallChange,
+        version: u64,
+        now: Timestamp,
+    ) -> PortResult<Begun> {
+        ask!(&self.database, PORT, connection => rehouse::begin(connection, event, change, version, now))
+    }
+
+    async fn bookings_to_carry(&self, max: usize) -> PortResult<Option<ToCarry>> {
+        ask!(&self.database, PORT, connection => rehouse::to_carry(connection, max))
+    }
+
+    async fn carry(&self, batch: &[Carry], now: Timestamp) -> PortResult<Applied<bool>> {
+        self.write(Needs::of_bookings(batch.iter().map(|ask| &ask.booking)), |books| {
+            books.apply(batch, now, |books, ask, touched| Some(books.carry(ask, now, touched)))
+        })
+        .await
+    }
+
+    async fn end_rehousing(&self, event: &EventId, number: u32) -> PortResult<()> {
+        ask!(&self.database, PORT, connection => rehouse::end(connection, event, number))
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

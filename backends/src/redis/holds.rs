@@ -12,7 +12,7 @@ use booking_core::{
         PortError, PortResult,
         holds::{Grant, Holds, SeatClaim, Settle, Want},
     },
-    seats::{MAX_SEATS, SeatIndex, SeatSet},
+    seats::{MAX_SEATS_OF_AN_EVENT, SeatIndex, SeatSet},
     time::Timestamp,
 };
 use redis::{FromRedisValue, RedisError};
@@ -149,7 +149,7 @@ impl Holds for RedisHolds {
 fn rebuild_steps(claims: &[SeatClaim]) -> Vec<Vec<&SeatClaim>> {
     let (mut steps, mut seats) = (Vec::<Vec<_>>::new(), 0);
     for claim in claims {
-        if claim.seats.iter().max().is_none_or(|last| (last.0 as usize) >= MAX_SEATS) {
+        if claim.seats.iter().max().is_none_or(|last| (last.0 as usize) >= MAX_SEATS_OF_AN_EVENT) {
             continue;
         }
         seats += claim.seats.len();

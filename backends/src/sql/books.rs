@@ -18,6 +18,8 @@ use booking_core::{
     time::Timestamp,
 };
 
+mod rehouse;
+
 /// A booking as the ledger keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
@@ -45,6 +47,12 @@ pub(crate) struct Hall {
     /// Seats booked.
     pub(crate) booked: u64,
     pub(crate) is_called_off: bool,
+    /// The first seat of the hall that it is in.
+    pub(crate) first_seat: u32,
+    /// Whether its bookings are carried over to another hall.
+    pub(crate) carries: bool,
+    /// Until when no holds are made, so that it can go to another.
+    pub(crate) rests_until: Option<Timestamp>,
     pub(crate) changed: bool,
 }
 
@@ -66,8 +74,8 @@ pub(crate) struct Books {
     pub(crate) due: Vec<BookingId>,
     /// Bookings made or changed, each once, in the order of their first change.
     pub(crate) changed: Vec<BookingId>,
-    /// Bookings whose seats are fewer than they were.
-    pub(crate) reduced: Vec<BookingId>,
+    /// Bookings whose seats are fewer than they were, or others.
+    pub(crate) reseated: Vec<BookingId>,
     /// One row a change, in order; numbered when they are written.
     pub(crate) outbox: Vec<OutboxRow>,
     /// What the door knows of the tickets of the bookings that are shown there or cancelled.
@@ -117,6 +125,7 @@ impl Books {
         let is_taken = |seat: &SeatIndex| self.owner(&claim.event, *seat, now).is_some();
         let standings = Standings {
             called_off: self.is_called_off(&claim.event),
+            resting: self.is_resting(&claim.event, &claim.seats, now),
             session_over: self.of_session(&claim.session).any(Booking::ends_session),
             seats_of_session: self.seats_of_session(&claim.session, now),
             seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
@@ -138,6 +147,7 @@ impl Books {
             None => SeatsFor::Others,
             Some(_) if is_given_back => SeatsFor::NotForThisPayment,
             Some(kept) if self.is_called_off(&kept.booking.event_id) => SeatsFor::Others,
+            Some(kept) if !kept.booking.is_of_hall(self.first_seat(&kept.booking.event_id)) => SeatsFor::Others,
             Some(kept) => self.seats_for(kept, now),
         };
         let (answer, after) = judge_confirm(kept.map(|kept| &kept.booking), ask, seats, now);
@@ -220,7 +230,7 @@ impl Books {
             self.changed.push(after.booking_id.clone());
         }
         if after.seats.len() < before.seats.len() {
-            self.reduced.push(after.booking_id.clone());
+            self.reseated.push(after.booking_id.clone());
         }
         self.acts.extend(payment_act(&before, &after, now));
         for seat in given_up(&before, &after) {

@@ -1,15 +1,15 @@
 //! The catalog in one SQLite file: venues and events as JSON. A venue never changes, so that what was read once is kept;
-//! an event may be moved, and is read again after a second.
+//! an event may be moved or go to another hall, and is read again after a second.
 
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use booking_core::{
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
-        catalog::{Catalog, CatalogReader, Put},
+        catalog::{self, Catalog, CatalogReader, Put},
     },
     time::Timestamp,
 };
@@ -32,6 +32,7 @@ static SCHEMA: Schema = Schema {
     steps: &[
         ("catalog", include_str!("../../migrations/sqlite/catalog/0001_catalog.sql")),
         ("moved", include_str!("../../migrations/sqlite/catalog/0002_moved.sql")),
+        ("rehousing", include_str!("../../migrations/sqlite/catalog/0003_rehousing.sql")),
     ],
 };
 
@@ -51,6 +52,8 @@ struct Shared {
     scribe: Scribe<Act>,
     venues: Kept<VenueId, Venue>,
     events: Kept<EventId, Event>,
+    /// Halls of events that were in others before, by how many.
+    halls: Kept<(EventId, usize), Venue>,
 }
 
 impl SqliteCatalog {
@@ -65,7 +68,7 @@ impl SqliteCatalog {
         let database = Arc::new(database);
         let scribe = Scribe::new(Arc::clone(&database), connection, Queue::new(PORT, MAX_WAITING), Writer);
         let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
-        Ok(Self(Arc::new(Shared { database, scribe, venues, events })))
+        Ok(Self(Arc::new(Shared { database, scribe, venues, events, halls: Kept::new(MAX_VENUES) })))
     }
 
     /// Writes what waits, and ends: every later write is refused.
@@ -89,6 +92,17 @@ impl CatalogReader for SqliteCatalog {
         }
         let found = self.one("SELECT venue FROM venues WHERE venue_id = ?1", venue.as_str()).await?;
         Ok(found.map(|found| self.0.venues.keep(venue, found)))
+    }
+
+    async fn hall(&self, event: &Event) -> PortResult<Option<Arc<Venue>>> {
+        if event.halls.is_empty() {
+            return self.venue(&event.venue_id).await;
+        }
+        let id = (event.event_id.clone(), event.halls.len());
+        if let Some(kept) = self.0.halls.get(&id) {
+            return Ok(Some(kept));
+        }
+        Ok(catalog::hall(self, event).await?.map(|hall| self.0.halls.keep(&id, hall)))
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
@@ -142,12 +156,30 @@ impl Catalog for SqliteCatalog {
         self.0.events.forget(event);
         done
     }
+
+    async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
+        let (id, rehoused) = (event.clone(), Box::new(rehoused.clone()));
+        let done = self.0.scribe.ask(|reply| Act::Rehouse { event: id, rehoused, reply }).await;
+        self.0.events.forget(event);
+        done
+    }
 }
 
 enum Act {
     Venue { venue: Box<Venue>, reply: Reply<Put> },
     Event { event: Box<Event>, reply: Reply<Put> },
     Move { event: EventId, moved: Box<Moved>, reply: Reply<Put> },
+    Rehouse { event: EventId, rehoused: Box<Rehoused>, reply: Reply<Put> },
+}
+
+impl Act {
+    fn reply(self) -> Reply<Put> {
+        let (Self::Venue { reply, .. }
+        | Self::Event { reply, .. }
+        | Self::Move { reply, .. }
+        | Self::Rehouse { reply, .. }) = self;
+        reply
+    }
 }
 
 impl queue::Act for Act {
@@ -157,6 +189,7 @@ impl queue::Act for Act {
             Self::Venue { venue, .. } => 1_024 + 128 * venue.seat_map.len(),
             Self::Event { event, .. } => 1_024 + event.description.len(),
             Self::Move { moved, .. } => 1_024 + moved.reason.len(),
+            Self::Rehouse { rehoused, .. } => 1_024 + rehoused.reason.len(),
         }
     }
 }
@@ -196,32 +229,42 @@ impl Group for Writer {
                     let sql = "SELECT event FROM events WHERE event_id = ?1";
                     reply.set(outcome(made, transaction, sql, event.event_id.as_str(), &**event).await?);
                 }
-                Act::Move { event, moved, reply } => reply.set(move_event(transaction, event, moved).await?),
+                Act::Move { event, moved, reply } => {
+                    reply.set(change(transaction, event, |before| before.after(moved)).await?);
+                }
+                Act::Rehouse { event, rehoused, reply } => {
+                    reply.set(change(transaction, event, |before| before.rehoused(rehoused)).await?);
+                }
             }
         }
         Ok(())
     }
 
     fn written(&mut self, acts: Vec<Act>) {
-        for Act::Venue { reply, .. } | Act::Event { reply, .. } | Act::Move { reply, .. } in acts {
-            reply.send();
+        for act in acts {
+            act.reply().send();
         }
     }
 
     fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
-        for Act::Venue { reply, .. } | Act::Event { reply, .. } | Act::Move { reply, .. } in acts {
-            reply.fail(why);
+        for act in acts {
+            act.reply().fail(why);
         }
     }
 }
 
-async fn move_event(connection: &mut SqliteConnection, event: &EventId, moved: &Moved) -> Result<Put, sqlx::Error> {
+/// Replaces an event by what `after` makes of it; `None`: it is another than was expected.
+async fn change(
+    connection: &mut SqliteConnection,
+    event: &EventId,
+    after: impl Fn(&Event) -> Option<Event>,
+) -> Result<Put, sqlx::Error> {
     let stands: Option<String> = sqlx::query_scalar("SELECT event FROM events WHERE event_id = ?1")
         .bind(event.as_str())
         .fetch_optional(&mut *connection)
         .await?;
     let Some(before) = stands.map(|text| from_json::<Event>(&text)).transpose()? else { return Ok(Put::Conflict) };
-    let Some(after) = before.after(moved) else { return Ok(Put::Conflict) };
+    let Some(after) = after(&before) else { return Ok(Put::Conflict) };
     if after != before {
         sqlx::query("UPDATE events SET starts_at = ?2, event = ?3 WHERE event_id = ?1")
             .bind(event.as_str())

@@ -9,9 +9,9 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
+        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -38,6 +38,7 @@ mod door;
 mod load;
 mod moved;
 mod read;
+mod rehouse;
 mod rows;
 mod store;
 mod trails;
@@ -52,6 +53,7 @@ static SCHEMA: Schema = Schema {
         ("cancellation", include_str!("../../migrations/sqlite/ledger/0002_cancellation.sql")),
         ("moved", include_str!("../../migrations/sqlite/ledger/0003_moved.sql")),
         ("doors", include_str!("../../migrations/sqlite/ledger/0004_doors.sql")),
+        ("rehousing", include_str!("../../migrations/sqlite/ledger/0005_rehousing.sql")),
     ],
 };
 
@@ -120,6 +122,10 @@ impl LedgerReader for SqliteLedger {
 
     async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>> {
         self.0.database.answer(moved::telling(self.readers(), event).await)
+    }
+
+    async fn housing(&self, event: &EventId) -> PortResult<Option<Housing>> {
+        self.0.database.answer(rehouse::housing(self.readers(), event).await)
     }
 
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
@@ -212,6 +218,31 @@ impl Ledger for SqliteLedger {
             return Ok(0);
         }
         self.ask(|reply| Act::TellMoved { max, now, reply }).await
+    }
+
+    async fn begin_rehousing(
+        &self,
+        event: &EventId,
+        change: &HallChange,
+        version: u64,
+        now: Timestamp,
+    ) -> PortResult<Begun> {
+        let (event, change) = (event.clone(), Box::new(change.clone()));
+        self.ask(|reply| Act::BeginRehousing { event, change, version, now, reply }).await
+    }
+
+    async fn bookings_to_carry(&self, max: usize) -> PortResult<Option<ToCarry>> {
+        self.0.database.answer(rehouse::to_carry(self.readers(), max).await)
+    }
+
+    async fn carry(&self, batch: &[Carry], now: Timestamp) -> PortResult<Applied<bool>> {
+        let batch = batch.to_vec();
+        self.ask(|reply| Act::Carry { batch, now, reply }).await
+    }
+
+    async fn end_rehousing(&self, event: &EventId, number: u32) -> PortResult<()> {
+        let event = event.clone();
+        self.ask(|reply| Act::EndRehousing { event, number, reply }).await
     }
 
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {

@@ -90,6 +90,10 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
         ("DELETE FROM seat_claims WHERE seat = 2", "invariant 3"),
         ("TRUNCATE seat_claims", "invariant 3"),
         ("UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'", "invariant 3"),
+        (
+            "UPDATE bookings SET seats = '{1,12}', bought_as = '[[12,7]]' WHERE booking_id = 'booking_1'",
+            "invariant 3: a confirmed booking keeps what was bought",
+        ),
         ("DELETE FROM bookings", "invariant 3"),
         ("TRUNCATE bookings CASCADE", "invariant 3"),
         ("UPDATE ticket_marks SET gate = 'South'", "invariant 11"),

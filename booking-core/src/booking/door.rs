@@ -18,7 +18,7 @@ use crate::{
 pub struct CheckIn {
     /// Of which booking.
     pub booking: BookingId,
-    /// For which of its seats.
+    /// For which of its seats, as it was bought ([`Booking::bought`]).
     pub seat: SeatIndex,
     /// Where and when.
     pub entry: GateEntry,
@@ -71,7 +71,7 @@ pub enum CheckedIn {
 pub struct RevokeTicket {
     /// Of which booking.
     pub booking: BookingId,
-    /// For which of its seats.
+    /// For which of its seats, as it was bought ([`Booking::bought`]).
     pub seat: SeatIndex,
     /// Why; `None`: it is good again.
     pub why: Option<String>,
@@ -102,7 +102,7 @@ pub struct DoorBooking {
     pub version: u64,
     /// The booking.
     pub booking: Booking,
-    /// Its tickets that somebody was let in with, or that were revoked, by seat.
+    /// Its tickets that somebody was let in with, or that were revoked, by seat as it was bought.
     pub marks: Vec<(SeatIndex, TicketMark)>,
 }
 
@@ -132,8 +132,8 @@ pub fn judge_check_in(
         return (CheckedIn::In, None);
     }
     if !has_ticket(booking, ask.seat) {
-        let had_it = booking.ends_session()
-            && (booking.cancelled_seats.contains(&ask.seat) || booking.seats.contains(&ask.seat));
+        let mut had = booking.cancelled_seats.iter().chain(&booking.seats);
+        let had_it = booking.ends_session() && had.any(|seat| booking.bought(*seat) == ask.seat);
         return (if had_it { CheckedIn::Cancelled } else { CheckedIn::Unknown }, None);
     }
     if called_off {
@@ -170,7 +170,8 @@ pub fn cancels_a_seat_inside(
     ask: &CancelSeats,
     mut is_inside: impl FnMut(SeatIndex) -> bool,
 ) -> bool {
-    has_any_ticket(booking) && ask.seats.iter().any(|(seat, _)| booking.seats.contains(seat) && is_inside(*seat))
+    has_any_ticket(booking)
+        && ask.seats.iter().any(|(seat, _)| booking.seat_bought_as(*seat).is_some() && is_inside(*seat))
 }
 
 fn has_any_ticket(booking: &Booking) -> bool {
@@ -178,7 +179,7 @@ fn has_any_ticket(booking: &Booking) -> bool {
 }
 
 fn has_ticket(booking: &Booking, seat: SeatIndex) -> bool {
-    has_any_ticket(booking) && booking.seats.contains(&seat)
+    has_any_ticket(booking) && booking.seat_bought_as(seat).is_some()
 }
 
 #[cfg(test)]
@@ -194,6 +195,7 @@ mod tests {
             session: "session_1".parse().unwrap(),
             seats: vec![SeatIndex(3), SeatIndex(5)],
             cancelled_seats: vec![SeatIndex(4)],
+            bought_as: Vec::new(),
             state,
             total: Money { amount: 500, currency: "EUR".parse().unwrap() },
             expires_at: Timestamp::default(),

@@ -18,6 +18,8 @@ use crate::{
 pub struct Standings {
     /// Whether the event was called off.
     pub called_off: bool,
+    /// Whether one of the claim's seats is of another hall than the event is in, or the event is about to go to another.
+    pub resting: bool,
     /// Whether a booking of the claim's session is or was confirmed.
     pub session_over: bool,
     /// Seats of live holds and bookings of the claim's session.
@@ -34,7 +36,7 @@ pub enum SeatsFor {
     /// Each is its own, or free: nobody's, or in somebody's hold that ran out. And where its own hold has run out, its
     /// session and its user would not have more seats with it than its claim's `max_seats`.
     It,
-    /// Not so; or the event was called off.
+    /// Not so; or the event was called off, or is in another hall by now.
     Others,
     /// Not for this payment, whoever has them: it is to be given back, or was.
     NotForThisPayment,
@@ -79,6 +81,9 @@ pub fn judge_claim(claim: &ClaimSeats, standings: &Standings, now: Timestamp) ->
     if standings.called_off {
         return (Claimed::CalledOff, None);
     }
+    if standings.resting {
+        return (Claimed::Resting, None);
+    }
     let had = standings.seats_of_session.max(standings.seats_of_user);
     if standings.session_over {
         return (Claimed::SessionOver, None);
@@ -96,6 +101,7 @@ pub fn judge_claim(claim: &ClaimSeats, standings: &Standings, now: Timestamp) ->
         session: claim.session.clone(),
         seats: claim.seats.clone(),
         cancelled_seats: Vec::new(),
+        bought_as: Vec::new(),
         state: BookingState::Held,
         total: claim.total,
         expires_at: claim.until,
@@ -154,8 +160,8 @@ pub fn judge_expiry(booking: &Booking, now: Timestamp) -> Option<Booking> {
     ran_out.then(|| booking.turned(BookingEvent::RanOut, now).1).flatten()
 }
 
-/// What becomes of a cancellation, and the booking to write. `is_inside` says of a seat that somebody was let in with its
-/// ticket; of an event that was called off, nobody counts as inside.
+/// What becomes of a cancellation, and the booking to write. `is_inside` says of a seat, as it was bought, that
+/// somebody was let in with its ticket; of an event that was called off, nobody counts as inside.
 pub fn judge_cancel(
     stored: Option<&Booking>,
     ask: &CancelSeats,
@@ -172,12 +178,13 @@ pub fn judge_cancel(
     if step == Step::No {
         return (Cancelled::NotConfirmed(booking.clone()), None);
     }
-    let is_given_up = |seat: &SeatIndex| ask.seats.iter().any(|(given_up, _)| given_up == seat);
+    let is_given_up = |seat: &SeatIndex| ask.seats.iter().any(|(given_up, _)| *given_up == booking.bought(*seat));
     let (given_up, kept): (Vec<SeatIndex>, Vec<SeatIndex>) = booking.seats.iter().partition(|seat| is_given_up(seat));
     let Some(mut after) = cancelled.filter(|_| !given_up.is_empty()) else {
         return (Cancelled::Cancelled(booking.clone()), None);
     };
-    let amount_of = |seat| ask.seats.iter().find(|(given_up, _)| given_up == seat).map_or(0, |(_, amount)| *amount);
+    let asked = |seat: &SeatIndex| ask.seats.iter().find(|(given_up, _)| *given_up == booking.bought(*seat));
+    let amount_of = |seat| asked(seat).map_or(0, |(_, amount)| *amount);
     let paid_back = booking.refund.unwrap_or(0);
     let refund: i64 = given_up.iter().map(amount_of).sum();
     after.refund = Some((paid_back + refund).clamp(paid_back, booking.total.amount.max(paid_back)));

@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use super::{Grant, SeatClaim, Settle, TABLE_GRACE_MS, Want};
 use crate::{
     id::BookingId,
-    seats::{SeatIndex, SeatSet},
+    seats::{MAX_SEATS_OF_AN_EVENT, SeatIndex, SeatSet},
     time::Timestamp,
 };
-
-/// Seats with a higher index than any seat map has are always taken, so that the table's size is bounded.
-const MAX_SEATS: usize = 200_000;
 
 /// Marks a seat that nobody has.
 const NOBODY: u32 = u32::MAX;
@@ -184,8 +181,9 @@ fn in_order(seats: &[SeatIndex]) -> Box<[SeatIndex]> {
     seats.into()
 }
 
+/// Seats with a higher index than any event has are always taken, so that the table's size is bounded.
 fn fits(seat: SeatIndex) -> bool {
-    (seat.0 as usize) < MAX_SEATS
+    (seat.0 as usize) < MAX_SEATS_OF_AN_EVENT
 }
 
 fn with_grace(until: Timestamp) -> Timestamp {

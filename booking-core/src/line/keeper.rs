@@ -229,7 +229,8 @@ pub fn steer(state: &LineState, act: &OperatorAct, now: Timestamp) -> Result<Vec
         OperatorAct::PutVenue { .. }
         | OperatorAct::PutEvent { .. }
         | OperatorAct::CallOff { .. }
-        | OperatorAct::Move { .. } => Err(Refusal::NotFound),
+        | OperatorAct::Move { .. }
+        | OperatorAct::Rehouse { .. } => Err(Refusal::NotFound),
     }
 }
 

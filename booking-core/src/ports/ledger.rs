@@ -6,6 +6,8 @@
 //!   (invariant 2). A live hold is one whose deadline is after `now`; a claim takes over seats of holds that are not.
 //! - Live holds and bookings of one session, and of one user in one event, never exceed the claim's `max_seats`.
 //! - A change of a booking, its seats' new version and its outbox row are written together or not at all.
+//! - Seats of a hall that the event is no longer in are nobody's who does not have them: none of them is claimed, and no
+//!   hold of them is confirmed.
 //! - In a batch, earlier claims come first; of scans of one ticket, the earlier in the batch.
 //! - A ticket lets in once, and a seat that is inside is not cancelled unless its event was called off (invariant 11).
 
@@ -14,9 +16,9 @@ use async_trait::async_trait;
 use super::PortResult;
 use crate::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        SeatChanges, Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
+        Released, Revocation, RevokeTicket, SeatChanges, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -67,6 +69,9 @@ pub trait LedgerReader: Send + Sync {
 
     /// The latest move of the event that was recorded, and how many of its bookings are told of it.
     async fn telling(&self, event: &EventId) -> PortResult<Option<Telling>>;
+
+    /// The latest change of the event's hall that was begun, and how far it got.
+    async fn housing(&self, event: &EventId) -> PortResult<Option<Housing>>;
 
     /// How many refunds of the event's bookings are due and not made, those that are stuck included.
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64>;
@@ -152,6 +157,36 @@ pub trait Ledger: LedgerReader {
     ///
     /// [`MOVED`]: crate::booking::MOVED
     async fn tell_moved(&self, max: usize, now: Timestamp) -> PortResult<usize>;
+
+    /// Begins a change of the event's hall, unless there are live holds, another change is not carried to its end, or the
+    /// seats' version is not `version` any more, by which it was worked out. From then on nothing of the halls before is
+    /// claimed or confirmed, and nothing at all is claimed until [`Self::end_rehousing`]: [`Claimed::Resting`],
+    /// [`Confirmed::Gone`]. The same command twice begins it once. Where live holds stand in the way, the event makes no
+    /// new ones for a while ([`REST_MS`]).
+    ///
+    /// [`REST_MS`]: crate::booking::REST_MS
+    async fn begin_rehousing(
+        &self,
+        event: &EventId,
+        change: &HallChange,
+        version: u64,
+        now: Timestamp,
+    ) -> PortResult<Begun>;
+
+    /// Up to `max` confirmed bookings with seats of a hall before, of one event whose change is not carried to its end;
+    /// none, where it can be ended. `None`: there is no such event.
+    async fn bookings_to_carry(&self, max: usize) -> PortResult<Option<ToCarry>>;
+
+    /// Gives confirmed bookings their seats in the new hall, each all at once, and writes an outbox row [`REHOUSED`] for
+    /// those to be told; answers of each whether it did. One that has none of these seats (any more) stays as it is: so
+    /// each is carried over, and told, once.
+    ///
+    /// [`REHOUSED`]: crate::booking::REHOUSED
+    async fn carry(&self, batch: &[Carry], now: Timestamp) -> PortResult<Applied<bool>>;
+
+    /// Ends the event's change of hall of this number, so that seats can be claimed again. Nothing where a booking still
+    /// has a seat of a hall before, or it was ended, or another began.
+    async fn end_rehousing(&self, event: &EventId, number: u32) -> PortResult<()>;
 
     /// Adds to the append-only trail of payment acts. The same step of the same booking, transaction and refund twice is
     /// one row, as it was recorded first. A [`PaymentStep::VoidDue`] of the payment that its booking is confirmed with is

@@ -67,6 +67,7 @@ fn paid_booking(state: BookingState) -> Booking {
         session: "session_1".parse().unwrap(),
         seats: vec![SeatIndex(1)],
         cancelled_seats: Vec::new(),
+        bought_as: Vec::new(),
         state,
         total: euros(1_000),
         expires_at: Timestamp::from_millis(10),

@@ -161,9 +161,49 @@ pub struct SeatMap {
     /// Those that are neighbours of the seat before them.
     joined: SeatSet,
     by_id: HashMap<SeatId, SeatIndex>,
+    /// The index of the first seat.
+    first: u32,
+    /// The event's hall before this one.
+    before: Option<Arc<SeatMap>>,
 }
 
 impl SeatMap {
+    /// The same hall, for an event that was in `before`: its seats are numbered on from those of that one, which are
+    /// still found by [`Self::seat`] and nothing else.
+    #[must_use]
+    pub fn after(&self, before: Arc<Self>) -> Self {
+        let mut map = self.clone();
+        let first = before.end();
+        let shifted = |seat: SeatIndex| SeatIndex(seat.0 - self.first + first);
+        for seat in map.rows.iter_mut().flatten().chain(map.by_id.values_mut()) {
+            *seat = shifted(*seat);
+        }
+        map.joined = self.joined.iter().map(shifted).collect();
+        (map.first, map.before) = (first, Some(before));
+        map
+    }
+
+    /// The index of its first seat.
+    pub fn first(&self) -> SeatIndex {
+        SeatIndex(self.first)
+    }
+
+    /// The index behind its last seat.
+    pub fn end(&self) -> u32 {
+        self.first + u32::try_from(self.seats.len()).expect("a map has no more than MAX_SEATS seats")
+    }
+
+    /// The event's hall before this one, where it was in another.
+    pub fn before(&self) -> Option<&Arc<Self>> {
+        self.before.as_ref()
+    }
+
+    /// The position of `seat` in [`Self::seats`]; `None` where it is none of this hall.
+    pub fn place(&self, seat: SeatIndex) -> Option<usize> {
+        let place = seat.0.checked_sub(self.first)? as usize;
+        (place < self.seats.len()).then_some(place)
+    }
+
     /// The categories, in the order described.
     pub fn categories(&self) -> &[Category] {
         &self.categories
@@ -179,7 +219,7 @@ impl SeatMap {
         &self.rows
     }
 
-    /// The seats, in seat order: [`SeatIndex`] is the position.
+    /// The seats, in seat order: see [`Self::place`].
     pub fn seats(&self) -> &[Seat] {
         &self.seats
     }
@@ -190,12 +230,15 @@ impl SeatMap {
         self.seats.len()
     }
 
-    /// A seat; `None` where the map has no such index.
+    /// A seat of this hall, or of one that the event was in before; `None` where none has such an index.
     pub fn seat(&self, seat: SeatIndex) -> Option<&Seat> {
-        self.seats.get(seat.0 as usize)
+        match &self.before {
+            Some(before) if seat.0 < self.first => before.seat(seat),
+            _ => self.seats.get(self.place(seat)?),
+        }
     }
 
-    /// The seat called `id`.
+    /// The seat of this hall that is called `id`.
     pub fn index_of(&self, id: &SeatId) -> Option<SeatIndex> {
         self.by_id.get(id).copied()
     }
@@ -207,7 +250,7 @@ impl SeatMap {
 
     /// The position in [`Self::rows`] of `seat`'s row.
     pub fn row_of(&self, seat: SeatIndex) -> Option<usize> {
-        self.row_of.get(seat.0 as usize).map(|row| *row as usize)
+        self.row_of.get(self.place(seat)?).map(|row| *row as usize)
     }
 
     /// The section of a row, by its position in [`Self::rows`].
@@ -223,7 +266,7 @@ impl SeatMap {
 
     /// The position in [`Self::categories`] of `seat`'s category. For seats of this map.
     pub(super) fn category_of(&self, seat: SeatIndex) -> usize {
-        self.category_of[seat.0 as usize].into()
+        self.category_of[self.place(seat).expect("it is a seat of this map")].into()
     }
 }
 

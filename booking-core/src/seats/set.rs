@@ -1,10 +1,10 @@
 //! A set of seats, one bit each.
 
-use super::{SeatIndex, map::MAX_SEATS};
+use super::{MAX_SEATS_OF_AN_EVENT, SeatIndex};
 
 const BITS: usize = u64::BITS as usize;
 
-/// A set of seats of one seat map. A seat that no map can have (index [`MAX_SEATS`] or above) is never in one, so the
+/// A set of seats of one seat map. A seat that no map can have (index [`MAX_SEATS_OF_AN_EVENT`] or above) is never in one, so the
 /// set takes 25 KB at most.
 #[derive(Debug, Clone, Default)]
 pub struct SeatSet {
@@ -14,7 +14,7 @@ pub struct SeatSet {
 impl SeatSet {
     /// The empty set, with room for the seats below `len`. It grows where a later seat is put in.
     pub fn with_len(len: usize) -> Self {
-        Self { words: vec![0; len.min(MAX_SEATS).div_ceil(BITS)] }
+        Self { words: vec![0; len.min(MAX_SEATS_OF_AN_EVENT).div_ceil(BITS)] }
     }
 
     /// Puts `seat` in. Whether it was not in before; false for a seat that no map can have.
@@ -119,7 +119,7 @@ impl Extend<SeatIndex> for SeatSet {
 /// The word that holds `seat`'s bit, and the bit.
 fn split(seat: SeatIndex) -> Option<(usize, u64)> {
     let index = seat.0 as usize;
-    (index < MAX_SEATS).then_some((index / BITS, 1 << (index % BITS)))
+    (index < MAX_SEATS_OF_AN_EVENT).then_some((index / BITS, 1 << (index % BITS)))
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_seat_that_no_map_can_have_is_never_in() {
         let mut set = SeatSet::with_len(10);
-        for beyond in [SeatIndex(200_000), SeatIndex(u32::MAX)] {
+        for beyond in [SeatIndex(1_000_000), SeatIndex(u32::MAX)] {
             assert!(!set.insert(beyond));
             assert!(!set.contains(beyond));
             assert!(!set.remove(beyond));

@@ -38,6 +38,7 @@ export function createSeats({ clock, admission, onHeld, onOver }) {
   let model;
   let map;
   let list;
+  let hall;
   let stream;
   let expiresAt;
   let warned = false;
@@ -181,16 +182,22 @@ export function createSeats({ clock, admission, onHeld, onOver }) {
 
   const needsZoom = () => matchMedia("(pointer: coarse)").matches && map.smallSeats();
 
+  /** The whole map; that of another hall than is shown is read anew. */
+  function whole(data) {
+    if (hall && data.venueId && data.venueId !== hall) location.reload();
+    else repaint(model.snapshot(data));
+  }
+
   function follow() {
     stream?.close();
     stream = live(`/v1/events/${eventId}/seats/stream`, {
       events: {
-        snapshot: (data) => repaint(model.snapshot(data)),
+        snapshot: whole,
         delta: (data) => repaint(model.delta(data)),
       },
       poll: async () => {
         const { data } = await call("GET", `/v1/events/${eventId}/seats`);
-        repaint(model.snapshot(data));
+        whole(data);
         return 3000;
       },
       onState: (connected) => show($("connection"), !connected),
@@ -243,6 +250,7 @@ export function createSeats({ clock, admission, onHeld, onOver }) {
       if (!model) {
         const { data } = await call("GET", `/v1/events/${eventId}`, { attempts: 5 });
         page.event.currency ??= data.eventDetails?.currency;
+        hall = data.venue?.venueId;
         model = createModel(data.seats, maxSeats ?? 8);
         map = createSeatMap({ svg: $("map"), frame: $("map-frame"), model, name: fullName, onToggle: toggle });
         list = createSeatList({

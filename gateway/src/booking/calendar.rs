@@ -47,7 +47,7 @@ pub(crate) async fn get_calendar(
     if !matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled) {
         return Err(Problem::not_confirmed("The booking is not confirmed."));
     }
-    let map = app.seats.get(&app, &booking.event_id).await?;
+    let map = app.seats.of(&app, &booking.event_id, [&booking]).await?;
     let text = entry(&booking, &map.event(), &map.venue, &app.settings.public_url);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
@@ -65,7 +65,7 @@ fn entry(booking: &Booking, event: &Event, venue: &Venue, site: &str) -> String 
     let place =
         if venue.address.is_empty() { venue.name.clone() } else { format!("{}, {}", venue.name, venue.address) };
     // How often it changed since it was confirmed.
-    let sequence = booking.cancelled_seats.len() + usize::from(is_cancelled);
+    let sequence = booking.cancelled_seats.len() + usize::from(is_cancelled) + event.halls.len();
     let lines = [
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".to_owned(),
@@ -139,6 +139,7 @@ mod tests {
             session: "session_1".parse().unwrap(),
             seats: vec![SeatIndex(0)],
             cancelled_seats: vec![SeatIndex(1)],
+            bought_as: Vec::new(),
             state,
             total: Money { amount: 500, currency: "EUR".parse().unwrap() },
             expires_at: Timestamp::default(),

@@ -2,7 +2,13 @@
 
 use booking_core::message::Refusal;
 
-use crate::problem::{Problem, nothing_here};
+use crate::{
+    operator::hall::Finding,
+    problem::{Problem, nothing_here},
+};
+
+/// When to come again where an event is on its way to another hall, in seconds.
+const REHOUSING_SECONDS: u64 = 5;
 
 /// The problem that says `refusal`.
 pub(crate) fn problem(refusal: Refusal) -> Problem {
@@ -31,6 +37,15 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
         Refusal::SaleEnded => Problem::sale_ended(detail),
         Refusal::EventOver => Problem::event_over(detail),
         Refusal::CalledOff => Problem::called_off(detail),
+        Refusal::Rehousing => Problem::unavailable(detail).retry_after(REHOUSING_SECONDS),
+        Refusal::PlanChanged => Problem::plan_changed(detail),
+        Refusal::Obstacles { obstacles, in_all } => {
+            let found: Vec<_> = obstacles.iter().map(Finding::obstacle).collect();
+            Problem::obstacles(detail).with("obstacles", serde_json::json!(found)).with("obstaclesInAll", in_all)
+        }
+        Refusal::SeatsHeld { holds, until } => {
+            Problem::seats_held(detail).with("holds", holds).with("until", serde_json::json!(until))
+        }
         Refusal::HoldExpired => Problem::hold_expired(detail),
         Refusal::PaymentDeclined { .. } => Problem::payment_declined(detail),
         Refusal::AmountMismatch { due, paid } => Problem::amount_mismatch(detail).with("due", due).with("paid", paid),

@@ -61,7 +61,7 @@ impl TicketTokens {
         Some(jsonwebtoken::decode::<TicketClaims>(token, key, &self.validation).ok()?.claims)
     }
 
-    /// The ticket of one seat of `booking`, if it has it; always the same while the key is.
+    /// The ticket of one seat of `booking`, if it has it; always the same while the key and the hall are.
     pub(crate) fn of(&self, booking: &Booking, index: SeatIndex, seat: &SeatId) -> Option<String> {
         let claims = TicketClaims::of(&self.issuer, booking, index, seat)?;
         let (id, key) = self.keys.signing();
@@ -127,8 +127,8 @@ pub(crate) async fn get_png(
 
 /// The ticket of this id, if it is one of the booking's.
 async fn own(app: &App, booking: &Booking, ticket: &TicketId) -> Result<String, Problem> {
-    let map = app.seats.get(app, &booking.event_id).await?;
-    let index = booking.seats.iter().find(|index| ticket_id(&booking.booking_id, **index) == *ticket);
+    let map = app.seats.of(app, &booking.event_id, [booking]).await?;
+    let index = booking.seats.iter().find(|index| ticket_id(&booking.booking_id, booking.bought(**index)) == *ticket);
     let seat = index.and_then(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     seat.and_then(|(index, seat)| app.tickets.of(booking, index, &seat.seat_id)).ok_or_else(nothing_here)
 }

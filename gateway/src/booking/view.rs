@@ -152,18 +152,19 @@ pub(crate) fn qr_path(booking: &BookingId) -> String {
 /// `booking` for its owner.
 ///
 /// # Errors
-/// [unavailable], where the catalog can't be read.
+/// [unavailable], where the catalog can't be read, or the event is going to another hall.
 pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Problem> {
-    let map = app.seats.get(app, &booking.event_id).await?;
+    let map = app.seats.of(app, &booking.event_id, [booking]).await?;
     let event = map.event();
     let seats = booking.seats.iter().filter_map(|index| Some((*index, map.venue.seat_map.seat(*index)?)));
     let seats: Vec<_> = seats.collect();
     let is_confirmed = booking.state == BookingState::Confirmed;
     let now = app.parts.clock.now();
     let refunds = (is_confirmed && now < event.starts_at)
-        .then(|| event.refunds(&map.venue.seat_map, &booking.seats, booking.created_at, now));
-    let refund_of =
-        |index: &SeatIndex| refunds.as_ref()?.iter().find(|(seat, _)| seat == index).map(|(_, amount)| *amount);
+        .then(|| event.refunds(&map.venue.seat_map, &booking.bought_seats(), booking.created_at, now));
+    let refund_of = |index: &SeatIndex| {
+        refunds.as_ref()?.iter().find(|(seat, _)| *seat == booking.bought(*index)).map(|(_, amount)| *amount)
+    };
     // A hold ends by its deadline, whether somebody has noted it yet or not.
     let is_run_out = booking.state == BookingState::Held && booking.expires_at <= now;
     Ok(BookingView {
@@ -179,7 +180,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
                 row: seat.row.to_string(),
                 number: seat.number.to_string(),
                 category: seat.category.to_string(),
-                price: event.prices.get(&*seat.category).copied().unwrap_or(0),
+                price: event.price(&map.venue.seat_map, booking.bought(*index)).map_or(0, |price| price.amount),
                 refund: refund_of(index),
             })
             .collect(),
@@ -192,7 +193,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
         expires_at: booking.expires_at,
         tickets: is_confirmed.then(|| {
             let ticket = |(index, seat): &(SeatIndex, &booking_core::seats::map::Seat)| {
-                let ticket_id = ticket_id(&booking.booking_id, *index);
+                let ticket_id = ticket_id(&booking.booking_id, booking.bought(*index));
                 Some(Ticket {
                     token: app.tickets.of(booking, *index, &seat.seat_id)?,
                     qr_code: ticket::path(&booking.booking_id, &ticket_id),

@@ -4,16 +4,16 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use booking_core::{
-    booking::SeatChanges,
+    booking::{Booking, SeatChanges},
     catalog::{Event, Venue},
-    id::EventId,
+    id::{EventId, VenueId},
     message,
     ports::log::Topic,
     seats::SeatStatus,
@@ -37,7 +37,7 @@ const MAX_DELTAS: usize = 512;
 const READ_AT_ONCE: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(250);
-/// How long an event is taken for what it was, in milliseconds: it may be moved.
+/// How long an event is taken for what it was, in milliseconds: it may be moved, or go to another hall.
 const FRESH_MS: i64 = 1_000;
 /// How long a request waits for the event to be read again; it goes on with what is known.
 const LOOK: Duration = Duration::from_millis(250);
@@ -48,8 +48,11 @@ pub(crate) struct LiveMap {
     /// The event, and when it was read or is being read, in milliseconds.
     event: ArcSwap<Event>,
     read_at: AtomicI64,
-    /// Its venue.
+    /// Its venue, numbered on from those that it was in before; and how many those were.
     pub(crate) venue: Arc<Venue>,
+    halls: usize,
+    /// Whether the event is in another hall by now: whoever listens has to come again.
+    over: AtomicBool,
     now: RwLock<Statuses>,
     version: watch::Sender<u64>,
     /// Held while a snapshot is read, so that one at a time is.
@@ -66,9 +69,13 @@ struct Statuses {
 
 /// The map alone, small.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Snapshot {
     /// Rises with every change.
     pub(crate) version: u64,
+    /// The hall: with another, the event's seats have to be read anew.
+    #[schema(value_type = String)]
+    pub(crate) venue_id: VenueId,
     /// One letter a seat, in seat order: `a` available, `r` reserved, `b` booked.
     pub(crate) statuses: String,
 }
@@ -80,6 +87,11 @@ struct Delta<'a> {
 }
 
 impl LiveMap {
+    /// Whether it is of the hall that the event is in.
+    fn is_of_its_hall(&self) -> bool {
+        self.event().halls.len() == self.halls
+    }
+
     fn statuses(&self) -> std::sync::RwLockReadGuard<'_, Statuses> {
         self.now.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +120,12 @@ impl LiveMap {
     /// The map as it is.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.statuses();
-        Snapshot { version: now.version, statuses: now.by_seat.iter().map(|status| status.letter()).collect() }
+        let venue_id = self.venue.venue_id.clone();
+        Snapshot {
+            version: now.version,
+            venue_id,
+            statuses: now.by_seat.iter().map(|status| status.letter()).collect(),
+        }
     }
 
     /// Its version.
@@ -124,6 +141,11 @@ impl LiveMap {
     /// Seats that are available.
     pub(crate) fn left(&self) -> u64 {
         self.statuses().left
+    }
+
+    /// Whether the event is in another hall by now.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Its version, as it rises.
@@ -154,10 +176,11 @@ impl LiveMap {
         if changes.version > now.version + 1 {
             return false;
         }
-        let seats = self.venue.seat_map.seats();
+        let (venue, seats) = (&self.venue, self.venue.seat_map.seats());
         let mut shown = Vec::with_capacity(changes.changes.len());
         for (index, status) in &changes.changes {
-            let at = index.0 as usize;
+            // Seats of a hall that the event is no longer in are shown nowhere.
+            let Some(at) = venue.seat_map.place(*index) else { continue };
             let (Some(known), Some(seat)) = (now.by_seat.get_mut(at), seats.get(at)) else { continue };
             let before = std::mem::replace(known, *status);
             shown.push((seat.seat_id.as_str(), *status));
@@ -194,8 +217,8 @@ impl Statuses {
     fn of(venue: &Venue, states: &booking_core::ports::ledger::SeatStates) -> Self {
         let mut by_seat = vec![SeatStatus::Available; venue.seat_map.seats().len()];
         for (index, status) in &states.taken {
-            if let Some(known) = by_seat.get_mut(index.0 as usize) {
-                *known = *status;
+            if let Some(place) = venue.seat_map.place(*index) {
+                by_seat[place] = *status;
             }
         }
         let left = by_seat.iter().filter(|status| **status == SeatStatus::Available).count() as u64;
@@ -221,17 +244,22 @@ impl LiveSeats {
         if let Some(map) = self.maps.load().get(event.as_str()) {
             let map = Arc::clone(map);
             map.refresh(app).await;
-            return Ok(map);
+            if map.is_of_its_hall() {
+                return Ok(map);
+            }
         }
         let read_at = app.parts.clock.now();
         let found = app.parts.catalog.event(event).await?.ok_or_else(nothing_here)?;
-        let venue = app.parts.catalog.venue(&found.venue_id).await?.ok_or_else(nothing_here)?;
+        let venue = app.parts.catalog.hall(&found).await?.ok_or_else(nothing_here)?;
+        let halls = found.halls.len();
         let now = Statuses { version: 0, by_seat: Vec::new(), left: 0, deltas: VecDeque::new() };
         let map = Arc::new(LiveMap {
             event_id: event.clone(),
             event: ArcSwap::new(found),
             read_at: AtomicI64::new(read_at.as_millis()),
             venue,
+            halls,
+            over: AtomicBool::new(false),
             now: RwLock::new(now),
             version: watch::Sender::new(0),
             reading: tokio::sync::Mutex::new(()),
@@ -243,13 +271,39 @@ impl LiveSeats {
         Ok(kept)
     }
 
+    /// The live map of `event`, with the hall that `bookings` of it have their seats in.
+    ///
+    /// # Errors
+    /// [not-found]; [unavailable], also where the event is on its way there.
+    pub(crate) async fn of<'a>(
+        &self,
+        app: &App,
+        event: &EventId,
+        bookings: impl IntoIterator<Item = &'a Booking> + Clone,
+    ) -> Result<Arc<LiveMap>, Problem> {
+        let knows = |map: &LiveMap| bookings.clone().into_iter().all(|of| of.is_known_to(&map.venue.seat_map));
+        let map = self.get(app, event).await?;
+        if knows(&map) {
+            return Ok(map);
+        }
+        self.look_again(event);
+        let map = self.get(app, event).await?;
+        let unknown = || Problem::unavailable("The event is going to another hall; try again in some seconds.");
+        knows(&map).then_some(map).ok_or_else(unknown)
+    }
+
     fn keep(&self, event: &EventId, map: Arc<LiveMap>) -> Arc<LiveMap> {
         let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.maps.load();
-        if let Some(first) = known.get(event.as_str()) {
+        let first = known.get(event.as_str());
+        if let Some(first) = first.filter(|first| first.halls >= map.halls) {
             return Arc::clone(first);
         }
-        if known.len() < MAX_MAPS {
+        if let Some(before) = first {
+            before.over.store(true, Ordering::Relaxed);
+            before.version.send_modify(|_| {});
+        }
+        if known.len() < MAX_MAPS || first.is_some() {
             let mut more = Maps::clone(&known);
             more.insert(event.as_str().into(), Arc::clone(&map));
             self.maps.store(Arc::new(more));
@@ -275,6 +329,15 @@ impl LiveSeats {
             Err(error) => return tracing::warn!(%error, "a change of seats can't be read"),
         };
         let Some(map) = self.maps.load().get(changes.event_id.as_str()).cloned() else { return };
+        let end = map.venue.seat_map.end();
+        if changes.changes.iter().any(|(seat, _)| seat.0 >= end) {
+            // Seats of a hall that it does not know: the event is on its way there.
+            self.look_again(&changes.event_id);
+            if let Err(problem) = self.get(app, &changes.event_id).await {
+                tracing::warn!(detail = problem.detail(), event = %changes.event_id, "a live map can't be read again");
+            }
+            return;
+        }
         if !map.apply(&changes)
             && let Err(problem) = map.read_again(app).await
         {

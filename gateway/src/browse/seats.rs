@@ -58,6 +58,9 @@ impl Source for SeatStream {
                 return Some(piece);
             }
             let version = *self.changed.borrow_and_update();
+            if self.map.is_over() {
+                return None;
+            }
             match self.has.map(|has| self.map.after(has)) {
                 Some(Some((pieces, has))) if has != version || !pieces.is_empty() => {
                     self.has = Some(has);

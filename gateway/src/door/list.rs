@@ -126,11 +126,12 @@ pub(crate) async fn list_tickets(
     Query(query): Query<TicketsQuery>,
 ) -> Answer<Response> {
     operator.require_door()?;
-    let map = app.seats.get(&app, &event).await?;
+    app.seats.get(&app, &event).await?;
     // One more than wanted tells whether there are more.
     let mut bookings = app.parts.ledger.door_bookings(&event, query.since, PAGE + 1).await?;
     let has_more = bookings.len() > PAGE;
     bookings.truncate(PAGE);
+    let map = app.seats.of(&app, &event, bookings.iter().map(|of| &of.booking)).await?;
     let version = bookings.last().map_or(query.since, |last| last.version);
     let tickets = bookings.iter().flat_map(|booking| tickets(&map, booking)).collect();
     Ok(Json(TicketsPage { tickets, version, has_more }).into_response())
@@ -140,7 +141,8 @@ pub(crate) async fn list_tickets(
 fn tickets<'a>(map: &'a LiveMap, of: &'a DoorBooking) -> impl Iterator<Item = DoorTicket> + 'a {
     let is_booked = of.booking.state == BookingState::Confirmed;
     let ticket = move |(index, is_its_own): (SeatIndex, bool)| {
-        let mark = of.marks.iter().find(|(seat, _)| *seat == index).map(|(_, mark)| mark);
+        let bought = of.booking.bought(index);
+        let mark = of.marks.iter().find(|(seat, _)| *seat == bought).map(|(_, mark)| mark);
         let entry = mark.and_then(|mark| mark.entry.as_ref());
         let reason = mark.and_then(|mark| mark.revoked.clone());
         let status = match (is_its_own, &reason, entry) {
@@ -150,7 +152,7 @@ fn tickets<'a>(map: &'a LiveMap, of: &'a DoorBooking) -> impl Iterator<Item = Do
             (true, None, None) => TicketStatus::Out,
         };
         Some(DoorTicket {
-            ticket_id: ticket_id(&of.booking.booking_id, index),
+            ticket_id: ticket_id(&of.booking.booking_id, bought),
             seat: map.venue.seat_map.seat(index)?.seat_id.clone(),
             status,
             at: entry.map(|entry| entry.at),

@@ -8,12 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use booking_core::{
-    booking::{CheckIn, CheckedIn, GateEntry, ticket_id},
+    booking::{CheckIn, CheckedIn, GateEntry, seats_called, ticket_id},
     id::{BookingId, EventId, TicketId, UserId},
     message::{BookingAct, Outcome},
-    seats::SeatId,
+    seats::{Seat, SeatId},
     time::Timestamp,
 };
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -148,6 +149,18 @@ impl ScanAnswer {
         }
     }
 
+    /// The same, with where to sit.
+    fn at(self, seat: &Seat) -> Self {
+        Self {
+            seat: Some(seat.seat_id.clone()),
+            section: Some(seat.section.to_string()),
+            row: Some(seat.row.to_string()),
+            number: Some(seat.number.to_string()),
+            category: Some(seat.category.to_string()),
+            ..self
+        }
+    }
+
     fn with(mut self, judged: CheckedIn) -> Self {
         self.result = match judged {
             CheckedIn::In => ScanResult::In,
@@ -244,12 +257,18 @@ async fn check(
     let looked: Vec<Looked> = requests.into_iter().map(|request| look(app, &map, event, request)).collect();
     let asks = looked.iter().filter_map(|looked| if let Looked::Asks(_, ask) = looked { Some(ask) } else { None });
     let asks: Vec<CheckIn> = asks.cloned().collect();
+    let places = places(app, &map, &asks).await?;
     let mut judged = ask(app, info, event, asks).await?.into_iter();
+    let mut places = places.into_iter();
     let answer = |looked| match looked {
         Looked::Answered(answer) => Ok(*answer),
         Looked::Asks(answer, _) => {
             let judged = judged.next().ok_or_else(|| Problem::internal("A worker answered fewer scans than asked."))?;
-            Ok(answer.with(judged))
+            let answer = answer.with(judged);
+            Ok(match places.next().flatten() {
+                Some(seat) => answer.at(seat),
+                None => answer,
+            })
         }
     };
     looked.into_iter().map(answer).collect()
@@ -263,24 +282,32 @@ fn look(app: &App, map: &LiveMap, event: &EventId, request: ScanRequest) -> Look
     if !claims.is_for(event) {
         return without(ScanResult::OtherEvent);
     }
+    // A ticket is named by what was bought, which may be a seat of a hall that the event was in before.
     let seats = &map.venue.seat_map;
-    let index = seats.index_of(&claims.seat).filter(|index| ticket_id(&claims.bkg, *index) == claims.sub);
+    let bought = claims.num.into_iter().chain(seats_called(seats, &claims.seat));
+    let index = bought.into_iter().find(|index| ticket_id(&claims.bkg, *index) == claims.sub);
     let Some((index, seat)) = index.and_then(|index| Some((index, seats.seat(index)?))) else {
         return without(ScanResult::Unknown);
     };
     let now = app.parts.clock.now();
     let scan = scan_id.clone().unwrap_or_else(|| hex::encode(app.parts.entropy.id_bytes()));
     let entry = GateEntry { gate: gate.trim().to_owned(), scan, at: at.map_or(now, |at| at.min(now)) };
-    let answer = ScanAnswer {
-        ticket_id: Some(claims.sub),
-        seat: Some(claims.seat),
-        section: Some(seat.section.to_string()),
-        row: Some(seat.row.to_string()),
-        number: Some(seat.number.to_string()),
-        category: Some(seat.category.to_string()),
-        ..ScanAnswer::without_seat(ScanResult::Unknown, scan_id)
-    };
+    let answer = ScanAnswer { ticket_id: Some(claims.sub), ..ScanAnswer::without_seat(ScanResult::Unknown, scan_id) };
+    let answer = answer.at(seat);
     Looked::Asks(Box::new(answer), CheckIn { booking: claims.bkg, seat: index, entry })
+}
+
+/// Where to sit with each of the tickets, where that is another seat than was bought.
+async fn places<'a>(app: &App, map: &'a LiveMap, asks: &[CheckIn]) -> Result<Vec<Option<&'a Seat>>, Problem> {
+    if map.event().halls.is_empty() {
+        return Ok(vec![None; asks.len()]);
+    }
+    let place = async |ask: &CheckIn| {
+        let booking = app.parts.ledger.booking(&ask.booking).await?;
+        let seat = booking.and_then(|booking| booking.seat_bought_as(ask.seat));
+        Ok(seat.and_then(|seat| map.venue.seat_map.seat(seat)))
+    };
+    join_all(asks.iter().map(place)).await.into_iter().collect()
 }
 
 /// What the ledger says. Nothing is sent where there is nothing to ask.

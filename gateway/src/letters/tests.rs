@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use booking_core::{
-    booking::{Booking, BookingState, CalledOff, MOVED, OutboxRow},
-    catalog::{Event, Moved, Venue},
+    booking::{Booking, BookingState, CalledOff, MOVED, OutboxRow, REHOUSED},
+    catalog::{Event, Moved, Rehoused, Venue},
     digest::Digest,
     time::Timestamp,
 };
@@ -44,6 +44,7 @@ fn letter(kind: &str, seats: &[u32], cancelled: &[u32], refund: Option<i64>) -> 
         session: "session_1".parse().unwrap(),
         seats: indices(seats),
         cancelled_seats: indices(cancelled),
+        bought_as: Vec::new(),
         state: BookingState::Confirmed,
         total: Money { amount: 9_105, currency: "EUR".parse().unwrap() },
         expires_at: at("2030-06-01T10:05:00.000Z"),
@@ -132,6 +133,33 @@ fn an_event_that_is_called_off_or_moved_says_why() {
         assert!(text.contains("It was to begin 2030-06-19 19:30 UTC. Now it begins 2030-06-20 19:30 UTC."), "{text}");
         assert!(text.contains("The hall is flooded.") && text.contains("until 2030-06-10 10:00 UTC"), "{text}");
     }
+}
+
+#[test]
+fn an_event_in_another_hall_says_where_to_sit() {
+    let mut occasion = occasion();
+    let mut event = (*occasion.event).clone();
+    event.halls = vec![Rehoused {
+        command: "c1".to_owned(),
+        number: 1,
+        at: at("2030-06-02T10:00:00.000Z"),
+        from: "venue_2".parse().unwrap(),
+        to: event.venue_id.clone(),
+        first_seat: 0,
+        reason: "The hall is flooded.".to_owned(),
+        fingerprint: Digest::ZERO,
+    }];
+    occasion.event = Arc::new(event);
+    let words = write(&letter(REHOUSED, &[2], &[], None), &occasion);
+    assert_eq!(words.subject, "In another hall: Night & <day>");
+    for line in
+        ["The organiser says: The hall is flooded.", "Where: Old <Hall>, 1 Market Street", "  - Hall, row A, seat 3"]
+    {
+        assert!(words.text.lines().any(|found| found == line), "{line} is not in\n{}", words.text);
+    }
+    assert!(words.html.contains("The hall is flooded.") && words.text.contains(LINK), "{}", words.html);
+    let before = write(&letter("booking.confirmed", &[0], &[], None), &occasion);
+    assert!(!before.text.contains("flooded"), "{}", before.text);
 }
 
 #[test]

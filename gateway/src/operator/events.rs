@@ -131,6 +131,7 @@ pub(crate) async fn create_event(
         prices: request.prices,
         refund_policy: request.refund_policy,
         moves: Vec::new(),
+        halls: Vec::new(),
     };
     let venue = app.parts.catalog.venue(&event.venue_id).await?;
     let venue = venue.ok_or_else(|| Problem::invalid_setting(format!("There is no venue {}.", event.venue_id)))?;

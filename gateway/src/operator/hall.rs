@@ -128,9 +128,10 @@ pub(crate) async fn preview_hall(
     operator.require(Role::Operator)?;
     let (catalog, ledger) = (&app.parts.catalog, &app.parts.ledger);
     let event = catalog.event(&event_id).await?.ok_or_else(nothing_here)?;
-    let old = catalog.venue(&event.venue_id).await?.ok_or_else(nothing_here)?;
+    let old = catalog.hall(&event).await?.ok_or_else(nothing_here)?;
     let new = catalog.venue(&request.venue_id).await?;
     let new = new.ok_or_else(|| Problem::invalid_setting(format!("There is no venue {}.", request.venue_id)))?;
+    let new = new.after(&old);
     let claims = ledger.live_claims(&event_id, app.parts.clock.now()).await?;
     let sold = claims.iter().filter(|claim| claim.until.is_none()).map(|claim| claim.seats.len()).sum();
     let plan = Rehousing::plan(&event, &old, &new, &request.seats, claims);
@@ -161,7 +162,7 @@ pub(crate) async fn preview_hall(
 }
 
 impl Finding {
-    fn obstacle(obstacle: &Obstacle) -> Self {
+    pub(crate) fn obstacle(obstacle: &Obstacle) -> Self {
         Self { what: serde_json::json!(obstacle), detail: format!("{obstacle}.") }
     }
 

@@ -120,7 +120,7 @@ async fn change(
     }
 }
 
-/// The booking and the seat of a ticket. A ticket's id is a digest of both, so the event's bookings are looked through:
+/// The booking and the seat of a ticket, as it was bought. A ticket's id is a digest of both, so the event's bookings are looked through:
 /// some milliseconds for each ten thousand of them, for what a person does now and then.
 async fn find(app: &App, event: &EventId, ticket: &TicketId) -> Result<(Booking, SeatIndex), Problem> {
     let mut since = 0;
@@ -129,8 +129,8 @@ async fn find(app: &App, event: &EventId, ticket: &TicketId) -> Result<(Booking,
         let Some(last) = page.last() else { return Err(nothing_here()) };
         since = last.version;
         for of in page {
-            let is_it = |seat: &&SeatIndex| ticket_id(&of.booking.booking_id, **seat) == *ticket;
-            if let Some(seat) = of.booking.seats.iter().find(is_it).copied() {
+            let is_it = |seat: &SeatIndex| ticket_id(&of.booking.booking_id, *seat) == *ticket;
+            if let Some(seat) = of.booking.bought_seats().into_iter().find(is_it) {
                 return Ok((of.booking, seat));
             }
         }

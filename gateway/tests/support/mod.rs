@@ -312,6 +312,7 @@ impl World {
             prices: [("stalls".to_owned(), 2_500)].into(),
             refund_policy: booking_core::refund::RefundPolicy::default(),
             moves: Vec::new(),
+            halls: Vec::new(),
         };
         self.catalog.put_event(&event).await.unwrap();
     }

@@ -1,7 +1,7 @@
 //! Giving up seats that are booked: they are free at once, and the money for them goes back.
 
 use booking_core::{
-    booking::{Booking, BookingState, CancelSeats, Cancelled, SeatChanges},
+    booking::{Booking, BookingState, CancelSeats, Cancelled, SeatChanges, seats_called},
     holds::Settle,
     id::EventId,
     message::{BookingCommand, Outcome, Refusal},
@@ -79,9 +79,12 @@ async fn decide(
     let Some(event) = parts.catalog.event(&booking.event_id).await? else {
         return Ok(Decided::Refused(Refusal::NotFound));
     };
-    let Some(venue) = parts.catalog.venue(&event.venue_id).await? else {
+    let Some(venue) = parts.catalog.hall(&event).await? else {
         return Ok(Decided::Refused(Refusal::NotFound));
     };
+    if !booking.is_known_to(&venue.seat_map) {
+        return Ok(Decided::Refused(Refusal::Rehousing));
+    }
     let named = match named(&booking, &venue.seat_map, seats) {
         Ok(named) => named,
         Err(refusal) => return Ok(Decided::Refused(refusal)),
@@ -95,6 +98,8 @@ async fn decide(
     if now >= event.starts_at {
         return Ok(Decided::Refused(Refusal::EventOver));
     }
+    // As they were bought: that is what they cost, wherever they are by now.
+    let left: Vec<SeatIndex> = left.into_iter().map(|seat| booking.bought(seat)).collect();
     let refunds = event.refunds(&venue.seat_map, &left, booking.created_at, now);
     let refund = refunds.iter().map(|(_, amount)| amount).sum();
     if told.is_some_and(|told| told != refund) {
@@ -117,7 +122,8 @@ fn named(booking: &Booking, map: &SeatMap, seats: &[SeatId]) -> Result<Vec<SeatI
     }
     let mut named = Vec::with_capacity(seats.len());
     for id in seats {
-        let index = map.index_of(id).filter(|at| booking.seats.contains(at) || booking.cancelled_seats.contains(at));
+        let is_its_own = |at: &SeatIndex| booking.seats.contains(at) || booking.cancelled_seats.contains(at);
+        let index = seats_called(map, id).find(is_its_own);
         let index = index.ok_or_else(|| Refusal::UnknownSeat { name: id.to_string() })?;
         if named.contains(&index) {
             return Err(Refusal::DuplicateSeat { name: id.to_string() });

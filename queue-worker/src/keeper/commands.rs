@@ -23,7 +23,7 @@ use booking_core::{
 use super::{
     Keeper,
     line::{Line, load_chain},
-    moving,
+    moving, rehousing,
     trail::{self, Known},
 };
 use crate::{Error, outward};
@@ -70,6 +70,13 @@ impl Keeper {
             }
             OperatorAct::Move { event, wanted } => {
                 moving::move_event(&self.parts, &command, (event, wanted), known, now).await?
+            }
+            OperatorAct::Rehouse { event, wanted } => {
+                let done = rehousing::rehouse(&self.parts, &command, (event, wanted), known, now).await?;
+                if let Some(line) = self.lines.get_mut(event) {
+                    line.count_again();
+                }
+                done
             }
             OperatorAct::Configure { event, .. }
             | OperatorAct::Steer { event, .. }

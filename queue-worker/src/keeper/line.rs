@@ -70,6 +70,11 @@ impl Line {
         &self.fold.state
     }
 
+    /// Has its event's seats counted anew.
+    pub(super) fn count_again(&mut self) {
+        self.seats = None;
+    }
+
     pub(super) fn keep_chain(&mut self, chain: SeedChain) {
         self.chain = Some(chain);
     }

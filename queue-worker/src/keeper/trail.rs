@@ -2,7 +2,7 @@
 //! crash knows what was begun.
 
 use booking_core::{
-    booking::AuditEntry,
+    booking::{AuditEntry, HallChange},
     catalog::Moved,
     digest::Digest,
     id::EventId,
@@ -53,6 +53,7 @@ pub(super) fn trail_of(act: &OperatorAct) -> EventId {
         | OperatorAct::Steer { event, .. }
         | OperatorAct::CallOff { event, .. }
         | OperatorAct::Move { event, .. }
+        | OperatorAct::Rehouse { event, .. }
         | OperatorAct::Revoke { event, .. } => event.clone(),
     }
 }
@@ -67,6 +68,22 @@ pub(super) fn moving(command: &OperatorCommand, moved: &Moved, now: Timestamp) -
     let (before, reason, until) = (json!({ "startsAt": moved.from }), &moved.reason, moved.give_back_until);
     let after = json!({ "startsAt": moved.to, "reason": reason, "giveBackUntil": until });
     entry(command, ("move", before, after), now)
+}
+
+/// The row that says how an event went to another hall: the same whoever writes it, and whenever.
+pub(crate) fn rehousing(event: &EventId, change: &HallChange) -> AuditEntry {
+    let HallChange { rehoused, seats, actor } = change;
+    let (fingerprint, reason) = (&rehoused.fingerprint, &rehoused.reason);
+    AuditEntry {
+        number: 0,
+        command: rehoused.command.clone(),
+        event_id: event.clone(),
+        actor: actor.clone(),
+        at: rehoused.at,
+        action: "rehouse".to_owned(),
+        before: json!({ "venueId": rehoused.from }),
+        after: json!({ "venueId": rehoused.to, "seats": seats, "reason": reason, "fingerprint": fingerprint }),
+    }
 }
 
 fn entry(
@@ -107,6 +124,7 @@ fn change(act: &OperatorAct, state: Option<&LineState>) -> (&'static str, Value,
         }
         OperatorAct::CallOff { reason, .. } => ("callOff", Value::Null, json!({ "reason": reason })),
         OperatorAct::Move { wanted, .. } => ("move", Value::Null, json!(wanted)),
+        OperatorAct::Rehouse { wanted, .. } => ("rehouse", Value::Null, json!(wanted)),
         OperatorAct::Revoke { session, .. } => {
             let session = |revoked: bool| json!({ "session": session, "revoked": revoked });
             ("revoke", session(false), session(true))

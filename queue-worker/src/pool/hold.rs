@@ -334,6 +334,7 @@ impl Pool {
                 Claimed::TooManySeats => asked.refuse(Refusal::TooManySeats { max_seats: chosen.max_seats }),
                 Claimed::SessionOver => asked.refuse(Refusal::AdmissionOver),
                 Claimed::CalledOff => asked.refuse(Refusal::CalledOff),
+                Claimed::Resting => asked.refuse(Refusal::Rehousing),
             }
             if !chosen.granted {
                 // The table has not heard of what the ledger decided without it.

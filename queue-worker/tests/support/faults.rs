@@ -8,11 +8,11 @@ use std::sync::{
 use async_trait::async_trait;
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
+        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     digest::Digest,
     holds::{Grant, SeatClaim, Settle, Want},
     id::{BookingId, EventId, HookId, LetterId, SessionId, TransactionId, UserId, VenueId},
@@ -180,6 +180,7 @@ faulty! { LedgerReader of Ledger {
     fn live_claims(event: &EventId, now: Timestamp) -> Vec<SeatClaim>;
     fn called_off(event: &EventId) -> Option<CalledOff>;
     fn telling(event: &EventId) -> Option<Telling>;
+    fn housing(event: &EventId) -> Option<Housing>;
     fn refunds_left(event: &EventId) -> u64;
     fn door_bookings(event: &EventId, since: u64, max: usize) -> Vec<DoorBooking>;
     fn door_counts(event: &EventId) -> DoorCounts;
@@ -202,6 +203,10 @@ faulty! { Ledger of Ledger {
     fn bookings_called_off(max: usize) -> Vec<Booking>;
     fn record_move(event: &EventId, moved: &Moved) -> ();
     fn tell_moved(max: usize, now: Timestamp) -> usize;
+    fn begin_rehousing(event: &EventId, change: &HallChange, version: u64, now: Timestamp) -> Begun;
+    fn bookings_to_carry(max: usize) -> Option<ToCarry>;
+    fn carry(batch: &[Carry], now: Timestamp) -> Applied<bool>;
+    fn end_rehousing(event: &EventId, number: u32) -> ();
     fn record_payment(act: &PaymentAct) -> ();
     fn unsettled_payments(until: Timestamp, max: usize) -> Vec<PaymentAct>;
     fn record_audit(entry: &AuditEntry) -> ();
@@ -220,6 +225,7 @@ faulty! { Catalog of Catalog {
     fn put_venue(venue: &Venue) -> Put;
     fn put_event(event: &Event) -> Put;
     fn move_event(event: &EventId, moved: &Moved) -> Put;
+    fn rehouse_event(event: &EventId, rehoused: &Rehoused) -> Put;
 } }
 
 faulty! { Payments of Payments {

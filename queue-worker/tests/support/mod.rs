@@ -128,6 +128,7 @@ pub fn show() -> Event {
         prices: BTreeMap::from([("stalls".to_owned(), 1_000)]),
         refund_policy: booking_core::refund::RefundPolicy::default(),
         moves: Vec::new(),
+        halls: Vec::new(),
     }
 }
 

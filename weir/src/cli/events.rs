@@ -11,7 +11,7 @@ use super::OperatorAccess;
 pub(crate) enum EventsCommand {
     /// Let an event begin at another time. Bookings stand; whoever had booked is told, and may give back in full
     Move(MoveArgs),
-    /// Show what another hall would mean for the seats that are sold. Nothing is changed
+    /// Show what another hall would mean for the seats that are sold; with --act, have the event there
     Hall(HallArgs),
 }
 
@@ -45,10 +45,18 @@ pub(crate) struct HallArgs {
     pub(crate) event: String,
 
     /// The hall it would be in
-    #[arg(long, value_name = "ID")]
+    #[arg(long = "to", alias = "venue", value_name = "ID")]
     pub(crate) venue: String,
 
     /// A file with where seats go that don't keep their id: a JSON object from old ids to new ones
     #[arg(long, value_name = "FILE")]
     pub(crate) seats: Option<PathBuf>,
+
+    /// Do it, if every sold seat stays valid and it comes to just what is shown
+    #[arg(long, requires = "reason")]
+    pub(crate) act: bool,
+
+    /// Why, for those who have tickets
+    #[arg(long, value_name = "TEXT", requires = "act")]
+    pub(crate) reason: Option<String>,
 }

@@ -227,8 +227,8 @@ settings! {
         timeout_ms: u64 = "10000",
     }
 
-    /// Endpoints outside that are told when a booking is confirmed, cancelled in part or whole, or moved, each webhook
-    /// signed by Standard Webhooks. Workers tell them; a gateway shows what became of it.
+    /// Endpoints outside that are told when a booking is confirmed, cancelled in part or whole, moved or in another
+    /// hall, each webhook signed by Standard Webhooks. Workers tell them; a gateway shows what became of it.
     webhooks: Webhooks {
         /// Who is told, 16 at most: a name of 1 to 32 letters, digits, `-` or `_`, and an `https:` address, as in
         /// `"shop https://shop.example/weir"`. A new name is told what happens from then on.

@@ -9,11 +9,11 @@ use backends::memory::{
 };
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
+        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId, VenueId},
     line::Place,
@@ -260,6 +260,10 @@ impl LedgerReader for Ports {
         self.call("ledger", self.stores.ledger.telling(event)).await
     }
 
+    async fn housing(&self, event: &EventId) -> PortResult<Option<Housing>> {
+        self.call("ledger", self.stores.ledger.housing(event)).await
+    }
+
     async fn refunds_left(&self, event: &EventId) -> PortResult<u64> {
         self.call("ledger", self.stores.ledger.refunds_left(event)).await
     }
@@ -349,6 +353,28 @@ impl Ledger for Ports {
         self.call("ledger", self.stores.ledger.tell_moved(max, now)).await
     }
 
+    async fn begin_rehousing(
+        &self,
+        event: &EventId,
+        change: &HallChange,
+        version: u64,
+        now: Timestamp,
+    ) -> PortResult<Begun> {
+        self.call("ledger", self.stores.ledger.begin_rehousing(event, change, version, now)).await
+    }
+
+    async fn bookings_to_carry(&self, max: usize) -> PortResult<Option<ToCarry>> {
+        self.call("ledger", self.stores.ledger.bookings_to_carry(max)).await
+    }
+
+    async fn carry(&self, batch: &[Carry], now: Timestamp) -> PortResult<Applied<bool>> {
+        self.call("ledger", self.stores.ledger.carry(batch, now)).await
+    }
+
+    async fn end_rehousing(&self, event: &EventId, number: u32) -> PortResult<()> {
+        self.call("ledger", self.stores.ledger.end_rehousing(event, number)).await
+    }
+
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()> {
         self.observer.paying();
         self.call("ledger", self.stores.ledger.record_payment(act)).await
@@ -407,6 +433,10 @@ impl Catalog for Ports {
 
     async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
         self.call("catalog", self.stores.catalog.move_event(event, moved)).await
+    }
+
+    async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
+        self.call("catalog", self.stores.catalog.rehouse_event(event, rehoused)).await
     }
 }
 

@@ -109,6 +109,7 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         prices,
         refund_policy: refund_policy.expect("one tier is a policy"),
         moves: Vec::new(),
+        halls: Vec::new(),
     };
     (venue, event)
 }

@@ -275,7 +275,10 @@ impl Visitor {
         let row = &map.rows()[usize::try_from(dice.range(0..=1)).unwrap_or(0).min(map.rows().len() - 1)];
         let count = (count as usize).min(row.len());
         let first = usize::try_from(dice.range(0..=i64::try_from(row.len() - count).unwrap_or(0))).unwrap_or(0);
-        row[first..first + count].iter().map(|seat| map.seats()[seat.0 as usize].seat_id.clone()).collect()
+        row[first..first + count]
+            .iter()
+            .map(|seat| map.seat(*seat).expect("it is a seat of the hall").seat_id.clone())
+            .collect()
     }
 
     async fn give_back(&mut self, booking: &Booking) {
@@ -291,7 +294,7 @@ impl Visitor {
     async fn cancel(&mut self, booking: &Booking) {
         let id = &booking.booking_id;
         let map = &self.scene.sale.venue.seat_map;
-        let named = |seat: &SeatIndex| map.seats()[seat.0 as usize].seat_id.clone();
+        let named = |seat: &SeatIndex| map.seat(*seat).expect("it is a seat of the hall").seat_id.clone();
         let one_by_one = booking.seats.iter().map(|seat| vec![named(seat)]);
         let mut asks: Vec<Vec<SeatId>> = one_by_one.take(self.scene.heavens.dice.count(0..=2) as usize).collect();
         if asks.is_empty() || self.chance(400) {

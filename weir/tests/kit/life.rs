@@ -207,7 +207,7 @@ async fn preview_another_hall(client: &Client, admin: &str, event: &str) {
 }
 
 /// `weir events` with these words: whether it went well, and what it said.
-fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
+pub(crate) fn events(client: &Client, admin: &str, words: &[&str]) -> (bool, String) {
     run("events", client, admin, words)
 }
 
@@ -220,7 +220,7 @@ fn run(command: &str, client: &Client, admin: &str, words: &[&str]) -> (bool, St
 }
 
 /// A new visitor who comes in and buys what `wanted` says, by a payment that goes as `outcome` says.
-async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
+pub(crate) async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &str) -> (Visitor, Value) {
     let visitor = come_in(client, event).await;
     let held = hold(&visitor, wanted).await;
     let transaction = visitor.pay(&held["totalAmount"], &held["currency"], outcome).await.unwrap();

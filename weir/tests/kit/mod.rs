@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 mod cluster;
 pub(crate) mod endpoint;
+pub(crate) mod hall;
 pub(crate) mod life;
 pub(crate) mod mass;
 pub(crate) mod post_office;

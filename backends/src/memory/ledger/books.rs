@@ -19,10 +19,11 @@ use booking_core::{
 
 use super::door::Door;
 use super::moved::Teller;
+use super::rehouse::Rehouser;
 
 /// Seats that a transaction changed, and what they are after it.
 #[derive(Debug, Default)]
-pub(super) struct Touched(BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
+pub(super) struct Touched(pub(super) BTreeMap<EventId, BTreeMap<SeatIndex, SeatStatus>>);
 
 /// Everything the ledger knows.
 #[derive(Debug, Default)]
@@ -52,11 +53,12 @@ pub(super) struct Row {
 
 #[derive(Debug, Default)]
 pub(super) struct Hall {
-    version: u64,
+    pub(super) version: u64,
     called_off: Option<CalledOff>,
     pub(super) telling: Option<Teller>,
+    pub(super) housing: Rehouser,
     /// Who has each seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
-    seats: BTreeMap<SeatIndex, BookingId>,
+    pub(super) seats: BTreeMap<SeatIndex, BookingId>,
 }
 
 impl Books {
@@ -176,6 +178,7 @@ impl Books {
         }
         let standings = Standings {
             called_off: self.called_off(&claim.event).is_some(),
+            resting: self.is_resting(&claim.event, &claim.seats, now),
             session_over: self.of_session(&claim.session).any(Booking::ends_session),
             seats_of_session: self.seats_of_session(&claim.session, now),
             seats_of_user: self.seats_of_user(&claim.user, &claim.event, now),
@@ -196,6 +199,7 @@ impl Books {
             None => SeatsFor::Others,
             Some(_) if self.is_given_back(ask) => SeatsFor::NotForThisPayment,
             Some(row) if self.called_off(&row.booking.event_id).is_some() => SeatsFor::Others,
+            Some(row) if !row.booking.is_of_hall(self.first_seat(&row.booking.event_id)) => SeatsFor::Others,
             Some(row) => self.seats_for(row, now),
         };
         let max_seats = row.map_or(0, |row| row.max_seats);
@@ -227,7 +231,7 @@ impl Books {
         let row = self.rows.get(&ask.booking);
         let max_seats = row.map_or(0, |row| row.max_seats);
         let is_off = row.is_some_and(|row| self.called_off(&row.booking.event_id).is_some());
-        let is_inside = |seat| !is_off && self.door.is_inside(&ask.booking, seat);
+        let is_inside = |seat: SeatIndex| !is_off && self.door.is_inside(&ask.booking, seat);
         let (answer, after) = judge_cancel(row.map(|row| &row.booking), ask, is_inside, now);
         self.write_if(after, max_seats, now, touched);
         answer

@@ -89,7 +89,7 @@ impl Books {
                 if let Some(entry) = &mark.entry {
                     *by_gate.entry(entry.gate.clone()).or_default() += 1;
                 }
-                let is_booked = booking.state == BookingState::Confirmed && booking.seats.contains(seat);
+                let is_booked = booking.state == BookingState::Confirmed && booking.seat_bought_as(*seat).is_some();
                 revoked += u64::from(is_booked && mark.revoked.is_some());
             }
         }

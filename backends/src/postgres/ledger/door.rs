@@ -115,7 +115,8 @@ pub(super) async fn counts(connection: &mut PgConnection, event: &EventId) -> Re
     .await?;
     let revoked: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM ticket_marks m JOIN bookings b ON b.booking_id = m.booking_id
-         WHERE m.event_id = $1 AND m.revoked IS NOT NULL AND b.state = 'confirmed' AND m.seat = ANY (b.seats)",
+         WHERE m.event_id = $1 AND m.revoked IS NOT NULL AND b.state = 'confirmed' 
+            AND m.seat = ANY (weir_bought(b.seats, b.bought_as))",
     )
     .bind(event.as_str())
     .fetch_one(connection)

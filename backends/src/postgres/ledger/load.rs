@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use booking_core::id::{BookingId, EventId, SessionId};
+use booking_core::{
+    id::{BookingId, EventId, SessionId},
+    time::Timestamp,
+};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::{
@@ -15,6 +18,10 @@ use crate::sql::{
     books::{Books, Hall, Seat},
     stored::{from_text, to_u64},
 };
+
+/// An event's row: its id, version, seats booked, whether it was called off, first seat, whether it carries, until when it
+/// rests.
+type HallRow = (String, i64, i64, bool, i64, bool, Option<i64>);
 
 /// Locks the rows of the events, in the order of their ids, and begins the books with them. Whoever changes a booking
 /// does this first; what is read afterwards stays so until the transaction ends.
@@ -38,8 +45,8 @@ pub(super) async fn lock(connection: &mut PgConnection, needs: &Needs) -> Result
 
 async fn lock_known(connection: &mut PgConnection, needs: &Needs) -> Result<Books, sqlx::Error> {
     let events: Vec<&str> = needs.events.iter().map(EventId::as_str).collect();
-    let rows: Vec<(String, i64, i64, bool)> = sqlx::query_as(
-        "SELECT event_id, version, booked, called_off IS NOT NULL FROM event_versions
+    let rows: Vec<HallRow> = sqlx::query_as(
+        "SELECT event_id, version, booked, called_off IS NOT NULL, first_seat, carries, rests_until FROM event_versions
          WHERE event_id IN (
             SELECT unnest($1::text[]) UNION SELECT b.event_id FROM bookings b WHERE b.booking_id = ANY ($2))
          ORDER BY event_id FOR UPDATE",
@@ -49,8 +56,16 @@ async fn lock_known(connection: &mut PgConnection, needs: &Needs) -> Result<Book
     .fetch_all(connection)
     .await?;
     let mut books = Books::default();
-    for (event, version, booked, is_called_off) in rows {
-        let hall = Hall { version: to_u64(version)?, booked: to_u64(booked)?, is_called_off, changed: false };
+    for (event, version, booked, is_called_off, first_seat, carries, rests_until) in rows {
+        let hall = Hall {
+            version: to_u64(version)?,
+            booked: to_u64(booked)?,
+            is_called_off,
+            first_seat: seat_index(first_seat)?.0,
+            carries,
+            rests_until: rests_until.map(Timestamp::from_millis),
+            changed: false,
+        };
         books.halls.insert(from_text(&event)?, hall);
     }
     Ok(books)

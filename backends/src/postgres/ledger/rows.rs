@@ -5,7 +5,7 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use crate::sql::{
     books::Kept,
-    stored::{from_text, state_of, unreadable},
+    stored::{from_json, from_text, state_of, unreadable},
 };
 
 /// A query of whole bookings `b`, with whatever follows `FROM bookings b`; [`kept`] reads its rows.
@@ -14,7 +14,7 @@ macro_rules! select_bookings {
         concat!(
             "SELECT b.booking_id, b.event_id, b.user_id, b.session, b.seats, b.state, b.amount, b.currency,
                 b.expires_at, b.created_at, b.settled_at, b.transaction_id, b.refund, b.fingerprint, b.max_seats,
-                b.cancelled_seats
+                b.cancelled_seats, b.bought_as
             FROM bookings b ",
             $rest
         )
@@ -33,6 +33,7 @@ pub(super) fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
         session: from_text(row.try_get(3)?)?,
         seats: seats(4)?,
         cancelled_seats: seats(15)?,
+        bought_as: from_json(row.try_get(16)?)?,
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),

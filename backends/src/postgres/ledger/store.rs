@@ -24,7 +24,7 @@ pub(super) async fn is_written(connection: &mut PgConnection, act: ActId) -> Res
 
 /// Writes what changed in `books`, and the mark of `act`.
 pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
-    reduce(connection, books).await?;
+    reseat(connection, books).await?;
     give_up(connection, books).await?;
     write(connection, books, act).await?;
     door::marks(connection, books).await?;
@@ -34,27 +34,28 @@ pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: Act
     Ok(())
 }
 
-/// Writes which seats are left of the bookings that were reduced.
-async fn reduce(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx::Error> {
-    let mut reduced: Vec<&BookingId> = books.reduced.iter().collect();
-    reduced.sort_unstable();
-    reduced.dedup();
-    if reduced.is_empty() {
+/// Writes which seats the bookings have that have fewer than before, or others.
+async fn reseat(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx::Error> {
+    let mut reseated: Vec<&BookingId> = books.reseated.iter().collect();
+    reseated.sort_unstable();
+    reseated.dedup();
+    if reseated.is_empty() {
         return Ok(());
     }
-    let bookings = || reduced.iter().map(|id| &books.bookings[*id].booking);
+    let bookings = || reseated.iter().map(|id| &books.bookings[*id].booking);
     let written = sqlx::query(
-        "UPDATE bookings b SET seats = r.seats::bigint[], cancelled_seats = r.cancelled::bigint[]
-         FROM unnest($1::text[], $2::text[], $3::text[]) AS r (booking_id, seats, cancelled)
+        "UPDATE bookings b SET seats = r.seats::bigint[], cancelled_seats = r.cancelled::bigint[], bought_as = r.bought_as
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r (booking_id, seats, cancelled, bought_as)
          WHERE b.booking_id = r.booking_id",
     )
-    .bind(reduced.iter().map(|id| id.as_str()).collect::<Vec<_>>())
+    .bind(reseated.iter().map(|id| id.as_str()).collect::<Vec<_>>())
     .bind(bookings().map(|booking| array(&booking.seats)).collect::<Vec<_>>())
     .bind(bookings().map(|booking| array(&booking.cancelled_seats)).collect::<Vec<_>>())
+    .bind(bookings().map(|booking| to_json(&booking.bought_as)).collect::<Vec<_>>())
     .execute(connection)
     .await?
     .rows_affected();
-    all("bookings reduced", to_i64(written), reduced.len())
+    all("bookings with other seats", to_i64(written), reseated.len())
 }
 
 /// Deletes who had the seats that are free now, and those that went to somebody else after being given up.

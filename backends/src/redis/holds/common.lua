@@ -9,7 +9,7 @@
 --   'building', 'added', 'built'   the rebuild under way, how many of its steps are done, the one that made the table
 local deadlines, claims = KEYS[1], KEYS[2]
 local BOOKED = '281474976710655'
-local MAX_SEATS = 200000
+local MAX_SEATS = 1000000
 -- Arguments of one call: the Lua stack holds 8,000.
 local AT_ONCE = 500
 

@@ -2,8 +2,8 @@
 
 use booking_core::{
     booking::{
-        AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
+        ConfirmSeats, Confirmed, HallChange, PaymentAct, Release, Released, Revocation, RevokeTicket,
     },
     catalog::Moved,
     digest::Digest,
@@ -38,6 +38,9 @@ pub(super) enum Act {
     CallOff { event: EventId, called_off: CalledOff, reply: Reply<CalledOff> },
     Move { event: EventId, moved: Box<Moved>, reply: Reply<()> },
     TellMoved { max: usize, now: Timestamp, reply: Reply<usize> },
+    BeginRehousing { event: EventId, change: Box<HallChange>, version: u64, now: Timestamp, reply: Reply<Begun> },
+    Carry { batch: Vec<Carry>, now: Timestamp, reply: Reply<Applied<bool>> },
+    EndRehousing { event: EventId, number: u32, reply: Reply<()> },
 }
 
 /// What a claim, or anything else of a batch, takes while it waits, in bytes, about.
@@ -53,6 +56,8 @@ impl queue::Act for Act {
                 Self::Cancel { batch, .. } => 1 + batch.len(),
                 Self::CheckIn { batch, .. } => 1 + batch.len(),
                 Self::Revoke { batch, .. } => 1 + batch.len(),
+                Self::Carry { batch, .. } => 1 + batch.len(),
+                Self::BeginRehousing { change, .. } => 2 + change.seats.len(),
                 _ => 1,
             }
     }
@@ -78,6 +83,7 @@ impl Act {
                 let (latest, most) = needs.due.unwrap_or_default();
                 needs.due = Some((latest.max(*now), most.saturating_add(*max)));
             }
+            Self::Carry { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
             Self::Cancel { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
             Self::CheckIn { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
             Self::Revoke { batch, .. } => needs.tickets(batch.iter().map(|ask| &ask.booking)),
@@ -87,7 +93,9 @@ impl Act {
             | Self::ChainEnd { .. }
             | Self::CallOff { .. }
             | Self::Move { .. }
-            | Self::TellMoved { .. } => {}
+            | Self::TellMoved { .. }
+            | Self::BeginRehousing { .. }
+            | Self::EndRehousing { .. } => {}
         }
     }
 
@@ -116,6 +124,9 @@ impl Act {
             Self::Cancel { batch, now, reply } => {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.cancel(ask, *now, touched))));
             }
+            Self::Carry { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.carry(ask, *now, touched))));
+            }
             Self::CheckIn { event, batch, reply } => {
                 reply.set(batch.iter().map(|ask| books.check_in(event, ask)).collect());
             }
@@ -123,7 +134,12 @@ impl Act {
                 reply.set(batch.iter().map(|ask| books.revoke_ticket(event, ask)).collect());
             }
             Self::Payment { reply, .. } | Self::Audit { reply, .. } | Self::Published { reply, .. } => reply.set(()),
-            Self::ChainEnd { .. } | Self::CallOff { .. } | Self::Move { .. } | Self::TellMoved { .. } => {}
+            Self::ChainEnd { .. }
+            | Self::CallOff { .. }
+            | Self::Move { .. }
+            | Self::TellMoved { .. }
+            | Self::BeginRehousing { .. }
+            | Self::EndRehousing { .. } => {}
         }
     }
 }
@@ -163,7 +179,10 @@ impl Group for Writer {
                 Act::Payment { reply, .. }
                 | Act::Audit { reply, .. }
                 | Act::Published { reply, .. }
-                | Act::Move { reply, .. } => reply.send(),
+                | Act::Move { reply, .. }
+                | Act::EndRehousing { reply, .. } => reply.send(),
+                Act::Carry { reply, .. } => reply.send(),
+                Act::BeginRehousing { reply, .. } => reply.send(),
                 Act::ChainEnd { reply, .. } => reply.send(),
                 Act::CallOff { reply, .. } => reply.send(),
                 Act::TellMoved { reply, .. } => reply.send(),
@@ -184,9 +203,12 @@ impl Group for Writer {
                 Act::Payment { reply, .. }
                 | Act::Audit { reply, .. }
                 | Act::Published { reply, .. }
-                | Act::Move { reply, .. } => {
+                | Act::Move { reply, .. }
+                | Act::EndRehousing { reply, .. } => {
                     reply.fail(why);
                 }
+                Act::Carry { reply, .. } => reply.fail(why),
+                Act::BeginRehousing { reply, .. } => reply.fail(why),
                 Act::ChainEnd { reply, .. } => reply.fail(why),
                 Act::CallOff { reply, .. } => reply.fail(why),
                 Act::TellMoved { reply, .. } => reply.fail(why),

@@ -121,7 +121,8 @@ pub(super) async fn counts(readers: &SqlitePool, event: &EventId) -> Read<DoorCo
     let revoked: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM ticket_marks m CROSS JOIN bookings b ON b.booking_id = m.booking_id
          WHERE m.event_id = ?1 AND m.revoked IS NOT NULL AND b.state = 'confirmed'
-            AND EXISTS (SELECT 1 FROM json_each(b.seats) WHERE value = m.seat)",
+            AND EXISTS (SELECT 1 FROM json_each(b.seats) s WHERE m.seat = coalesce(
+                (SELECT j.value ->> 1 FROM json_each(b.bought_as) j WHERE j.value ->> 0 = s.value), s.value))",
     )
     .bind(event.as_str())
     .fetch_one(readers)

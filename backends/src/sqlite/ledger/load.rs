@@ -18,6 +18,10 @@ use crate::sql::{
     stored::{from_text, to_json, to_u64, unreadable},
 };
 
+/// An event's row: its id, version, seats booked, whether it was called off, first seat, whether it carries, until when it
+/// rests.
+type HallRow = (String, i64, i64, bool, u32, bool, Option<i64>);
+
 /// What a group's verbs name.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
@@ -180,14 +184,23 @@ async fn halls(connection: &mut SqliteConnection, needs: &Needs, books: &mut Boo
         return Ok(());
     }
     let events: BTreeSet<&EventId> = needs.seats.iter().map(|(event, _)| event).collect();
-    let rows: Vec<(String, i64, i64, bool)> = sqlx::query_as(
-        "SELECT event_id, version, booked, called_off IS NOT NULL FROM event_versions WHERE event_id IN (SELECT value FROM json_each(?1))",
+    let rows: Vec<HallRow> = sqlx::query_as(
+        "SELECT event_id, version, booked, called_off IS NOT NULL, first_seat, carries, rests_until FROM event_versions
+         WHERE event_id IN (SELECT value FROM json_each(?1))",
     )
     .bind(to_json(&events))
     .fetch_all(connection)
     .await?;
-    for (event, version, booked, is_called_off) in rows {
-        let hall = Hall { version: to_u64(version)?, booked: to_u64(booked)?, is_called_off, changed: false };
+    for (event, version, booked, is_called_off, first_seat, carries, rests_until) in rows {
+        let hall = Hall {
+            version: to_u64(version)?,
+            booked: to_u64(booked)?,
+            is_called_off,
+            first_seat,
+            carries,
+            rests_until: rests_until.map(Timestamp::from_millis),
+            changed: false,
+        };
         books.halls.insert(from_text(&event)?, hall);
     }
     Ok(())

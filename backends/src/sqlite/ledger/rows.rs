@@ -16,7 +16,7 @@ macro_rules! select_bookings {
     ($rest:literal) => {
         concat!(
             "SELECT booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at,
-                settled_at, transaction_id, refund, fingerprint, max_seats, cancelled_seats
+                settled_at, transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as
             FROM bookings ",
             $rest
         )
@@ -27,15 +27,15 @@ pub(super) use select_bookings;
 /// Writes bookings given as a JSON array of [`BookingRow`].
 pub(super) const UPSERT_BOOKINGS: &str = "INSERT INTO bookings
         (booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at, settled_at,
-         transaction_id, refund, fingerprint, max_seats, cancelled_seats)
+         transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as)
     SELECT value ->> 'booking_id', value ->> 'event_id', value ->> 'user_id', value ->> 'session', value ->> 'seats',
         value ->> 'state', value ->> 'amount', value ->> 'currency', value ->> 'expires_at', value ->> 'created_at',
         value ->> 'settled_at', value ->> 'transaction_id', value ->> 'refund', unhex(value ->> 'fingerprint'),
-        value ->> 'max_seats', value ->> 'cancelled_seats'
+        value ->> 'max_seats', value ->> 'cancelled_seats', value ->> 'bought_as'
     FROM json_each(?1) WHERE true
     ON CONFLICT (booking_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
         transaction_id = excluded.transaction_id, refund = excluded.refund, seats = excluded.seats,
-        cancelled_seats = excluded.cancelled_seats";
+        cancelled_seats = excluded.cancelled_seats, bought_as = excluded.bought_as";
 
 /// A booking as [`UPSERT_BOOKINGS`] takes it.
 #[derive(Serialize)]
@@ -56,6 +56,7 @@ pub(super) struct BookingRow<'a> {
     fingerprint: Digest,
     max_seats: u32,
     cancelled_seats: &'a [SeatIndex],
+    bought_as: &'a [(SeatIndex, SeatIndex)],
 }
 
 impl<'a> From<&'a Kept> for BookingRow<'a> {
@@ -78,6 +79,7 @@ impl<'a> From<&'a Kept> for BookingRow<'a> {
             fingerprint: booking.fingerprint,
             max_seats: kept.max_seats,
             cancelled_seats: &booking.cancelled_seats,
+            bought_as: &booking.bought_as,
         }
     }
 }
@@ -92,6 +94,7 @@ pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         session: from_text(row.try_get(3)?)?,
         seats: from_json(row.try_get(4)?)?,
         cancelled_seats: from_json(row.try_get(15)?)?,
+        bought_as: from_json(row.try_get(16)?)?,
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),

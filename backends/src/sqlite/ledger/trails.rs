@@ -6,7 +6,7 @@ use booking_core::{
 };
 use sqlx::SqliteConnection;
 
-use super::{acts::Act, moved};
+use super::{acts::Act, moved, rehouse};
 use crate::sqlite::error::{from_json, to_json, unreadable};
 
 /// Records what a group of acts says about them.
@@ -34,6 +34,10 @@ pub(super) async fn record(connection: &mut SqliteConnection, acts: &mut [Act]) 
             reply.set(moved::record(connection, event.as_str(), moved).await?);
         } else if let Act::TellMoved { max, now, reply } = act {
             reply.set(moved::tell(connection, *max, *now).await?);
+        } else if let Act::BeginRehousing { event, change, version, now, reply } = act {
+            reply.set(rehouse::begin(connection, event.as_str(), change, *version, *now).await?);
+        } else if let Act::EndRehousing { event, number, reply } = act {
+            reply.set(rehouse::end(connection, event.as_str(), *number).await?);
         }
     }
     Ok(())

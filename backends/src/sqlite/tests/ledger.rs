@@ -93,6 +93,10 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
         ("UPDATE seat_claims SET booking_id = 'booking_1', claimed_at = 1059999 WHERE seat = 3", "invariant 1"),
         ("DELETE FROM seat_claims WHERE seat = 2", "invariant 3"),
         ("UPDATE bookings SET state = 'released' WHERE booking_id = 'booking_1'", "invariant 3"),
+        (
+            "UPDATE bookings SET seats = '[1,12]', bought_as = '[[12,7]]' WHERE booking_id = 'booking_1'",
+            "invariant 3: a confirmed booking keeps what was bought",
+        ),
         ("DELETE FROM bookings", "invariant 3"),
         ("UPDATE ticket_marks SET gate = 'South'", "invariant 11"),
         ("DELETE FROM ticket_marks", "invariant 11"),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Catalog, Put};
 use crate::{
-    catalog::{Event, Moved, Venue},
+    catalog::{Event, Moved, Rehoused, Venue},
     id::VenueId,
     ports::contract::{at, event},
-    seats::SeatMap,
+    seats::{SeatIndex, SeatMap},
     time::Timestamp,
 };
 
@@ -21,6 +21,7 @@ macro_rules! catalog_contract {
             an_id_keeps_its_first_content
             events_are_listed_soonest_first_and_paged
             an_event_begins_when_it_was_moved_to
+            an_event_is_in_the_hall_that_it_went_to
         }
     };
 }
@@ -59,6 +60,7 @@ fn show(number: u32, starts_at: Timestamp) -> Event {
         prices: BTreeMap::from([("stalls".to_owned(), 4_500)]),
         refund_policy: crate::refund::RefundPolicy::default(),
         moves: Vec::new(),
+        halls: Vec::new(),
     }
 }
 
@@ -165,6 +167,49 @@ pub async fn an_event_begins_when_it_was_moved_to<C: Catalog>(open: impl AsyncFn
     assert_listed(&catalog, &expected).await;
     drop(catalog);
     assert_listed(&open().await, &expected).await;
+}
+
+/// "And its hall: by its changes of hall, each done once"; each seat is known by one index for ever.
+pub async fn an_event_is_in_the_hall_that_it_went_to<C: Catalog>(open: impl AsyncFn() -> C) {
+    let catalog = open().await;
+    for (number, row) in [(1, "A"), (2, "B")] {
+        catalog.put_venue(&venue(number, row)).await.expect("put");
+    }
+    catalog.put_event(&show(1, at(5))).await.expect("put");
+    let change = |number: u32, from: u32, to: u32| Rehoused {
+        command: format!("change {number}"),
+        number,
+        at: at(1),
+        from: venue_id(from),
+        to: venue_id(to),
+        first_seat: 2 * number,
+        reason: "The roof isn't \"tight\".".to_owned(),
+        fingerprint: crate::digest::Digest::ZERO,
+    };
+    let (first, second) = (change(1, 1, 2), change(2, 2, 1));
+    assert_eq!(catalog.rehouse_event(&event(9), &first).await.expect("an answer"), Put::Conflict);
+    assert_eq!(catalog.rehouse_event(&event(1), &second).await.expect("an answer"), Put::Conflict);
+    for _ in 0..2 {
+        assert_eq!(catalog.rehouse_event(&event(1), &first).await.expect("done"), Put::Done);
+    }
+    let moved = moved(1, at(5), at(20));
+    assert_eq!(catalog.move_event(&event(1), &moved).await.expect("moved"), Put::Done);
+    let known = catalog.event(&event(1)).await.expect("a look").expect("there");
+    let hall = catalog.hall(&known).await.expect("a look").expect("there");
+    assert_eq!((hall.venue_id.clone(), hall.seat_map.first().0, hall.seat_map.end()), (venue_id(2), 2, 4));
+    assert_eq!(catalog.rehouse_event(&event(1), &second).await.expect("done"), Put::Done);
+    drop(catalog);
+    let catalog = open().await;
+    let expected = Event { moves: vec![moved], halls: vec![first, second], ..show(1, at(20)) };
+    let known = catalog.event(&event(1)).await.expect("a look").expect("there");
+    assert_eq!(*known, expected);
+    let hall = catalog.hall(&known).await.expect("a look").expect("there");
+    let rows: Vec<_> =
+        (0..7).map(|index| hall.seat_map.seat(SeatIndex(index)).map(|seat| seat.row.to_string())).collect();
+    assert_eq!(
+        rows,
+        [Some("A"), Some("A"), Some("B"), Some("B"), Some("A"), Some("A"), None].map(|row| row.map(str::to_owned))
+    );
 }
 
 /// `expected` is the event 1, which begins between the events 2 and 3.

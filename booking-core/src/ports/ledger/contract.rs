@@ -4,6 +4,7 @@ mod claiming;
 mod door;
 mod moving;
 mod records;
+mod rehousing;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ pub use claiming::*;
 pub use door::*;
 pub use moving::*;
 pub use records::*;
+pub use rehousing::*;
 pub use settling::*;
 
 use super::{Applied, Ledger};
@@ -72,6 +74,9 @@ macro_rules! ledger_contract {
             all_bookings_are_listed_and_who_has_which_seat
             bookings_are_told_of_each_move_once
             a_hold_that_is_confirmed_after_a_move_is_told
+            bookings_go_to_another_hall_with_their_event
+            live_holds_keep_an_event_in_its_hall
+            claims_and_a_change_of_hall_at_once_never_mix_their_seats
             a_payment_either_confirms_its_booking_or_is_given_back
             the_first_chain_end_is_kept
             a_ticket_lets_in_once

@@ -43,6 +43,7 @@ fn letter(number: u32, change: u64) -> Letter {
         session: format!("session_{number}").parse().expect("a session"),
         seats: vec![SeatIndex(number)],
         cancelled_seats: Vec::new(),
+        bought_as: Vec::new(),
         state: BookingState::Confirmed,
         total: euros(4_500),
         expires_at: at(60_000),

@@ -305,6 +305,8 @@ impl TryFrom<Description> for SeatMap {
             row_of: Vec::with_capacity(count),
             joined: SeatSet::with_len(count),
             by_id: HashMap::with_capacity(count),
+            first: 0,
+            before: None,
         };
         let mut build = Build { positions, map };
         let mut names = HashSet::new();
@@ -321,7 +323,7 @@ impl TryFrom<Description> for SeatMap {
 impl From<SeatMap> for Description {
     fn from(map: SeatMap) -> Self {
         let seat = |seat: &SeatIndex| {
-            let seat = &map.seats[seat.0 as usize];
+            let seat = &map.seats[map.place(*seat).expect("a row has seats of its map")];
             SeatDescription {
                 seat_id: seat.seat_id.0.clone(),
                 number: seat.number.clone(),
