@@ -11,20 +11,24 @@ use crate::{
 };
 
 mod door;
+mod extend;
 mod judge;
 mod life;
 mod telling;
+mod trail;
 
 pub use door::{
     CheckIn, CheckedIn, DoorBooking, DoorCounts, GateEntry, Revocation, RevokeTicket, TicketMark,
     cancels_a_seat_inside, judge_check_in, judge_revocation,
 };
+pub use extend::{ExtendHold, Extended, judge_extend};
 pub use judge::{
     SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, payment_act,
     settles_earlier,
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
 pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
+pub use trail::open_since;
 
 /// Where a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +71,9 @@ pub struct Booking {
     pub total: Money,
     /// When the hold runs out, or ran out.
     pub expires_at: Timestamp,
+    /// Whether the hold was extended, which happens once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was confirmed, cancelled, released or marked expired.
@@ -275,7 +282,8 @@ pub enum PaymentStep {
     Declined,
     /// The amount was taken.
     Captured,
-    /// The amount is to be given back, because the seats could not be confirmed.
+    /// The amount is to be given back: the seats could not be confirmed, or were with another payment, or it is another
+    /// amount than they cost.
     VoidDue,
     /// It was given back.
     Voided,
@@ -292,10 +300,10 @@ pub enum PaymentStep {
 impl PaymentStep {
     /// Whether there is something to do about the money from it on.
     pub fn is_begin(self) -> bool {
-        matches!(self, Self::Asked | Self::RefundDue)
+        matches!(self, Self::Asked | Self::VoidDue | Self::RefundDue)
     }
 
-    /// Whether nothing is left to do about the money after it.
+    /// Whether nothing is left to do about the money after it; [`open_since`] knows the one exception.
     pub fn is_end(self) -> bool {
         matches!(self, Self::Declined | Self::Captured | Self::Voided | Self::Refunded | Self::Resolved)
     }
@@ -359,7 +367,7 @@ pub struct AuditEntry {
 pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
-    /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
+    /// What happened: `booking.held`, `booking.extended`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
     /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time.
     pub kind: String,
     /// The booking as it is after it.

@@ -81,6 +81,7 @@ problems! {
     sale_ended: CONFLICT, "sale-ended", "The sale has ended";
     event_over: CONFLICT, "event-over", "The event is over";
     called_off: CONFLICT, "called-off", "The event was called off";
+    not_extendable: CONFLICT, "not-extendable", "Holds of this sale can't be extended";
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
     not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";

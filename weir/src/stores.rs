@@ -130,10 +130,10 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
     outcome
 }
 
-/// Opens every store of the configuration and asks it something, whatever the others answer: what was looked at, and
-/// what is wrong with it.
-pub(crate) async fn examine(config: &Config, folder: &Path) -> Vec<(String, Result<(), Failure>)> {
-    let mut opening = Opening::of(config, Role::All, folder);
+/// Opens every store of the configuration that `role` needs and asks it something, whatever the others answer: what was
+/// looked at, and what is wrong with it.
+pub(crate) async fn examine(config: &Config, role: Role, folder: &Path) -> Vec<(String, Result<(), Failure>)> {
+    let mut opening = Opening::of(config, role, folder);
     let examined = opening.examine().await;
     opening.open.close().await;
     examined

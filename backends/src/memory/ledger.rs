@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, OutboxRow, PaymentAct, Release, Released, Revocation,
+        RevokeTicket, Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -118,6 +118,10 @@ impl Ledger for MemoryLedger {
 
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         Ok(self.apply(|books, touched| batch.iter().map(|ask| books.confirm(ask, now, touched)).collect()))
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.extend(ask, now, touched)).collect()))
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, OutboxRow, PaymentAct, Release, Released, Revocation,
+        RevokeTicket, Telling, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -52,6 +52,8 @@ static SCHEMA: Schema = Schema {
         ("cancellation", include_str!("../../migrations/sqlite/ledger/0002_cancellation.sql")),
         ("moved", include_str!("../../migrations/sqlite/ledger/0003_moved.sql")),
         ("doors", include_str!("../../migrations/sqlite/ledger/0004_doors.sql")),
+        ("extended", include_str!("../../migrations/sqlite/ledger/0005_extended.sql")),
+        ("told", include_str!("../../migrations/sqlite/ledger/0006_told.sql")),
     ],
 };
 
@@ -167,6 +169,10 @@ impl Ledger for SqliteLedger {
 
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         self.ask(|reply| Act::Confirm { batch: batch.to_vec(), now, reply }).await
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        self.ask(|reply| Act::Extend { batch: batch.to_vec(), now, reply }).await
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {

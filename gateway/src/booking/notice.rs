@@ -1,13 +1,13 @@
 //! The provider's notices: a buyer who paid and then was cut off gets the seats all the same.
 //!
-//! A notice becomes the command that the buyer's own confirmation is, so that both, twice, and in any order, end in the
-//! same booking.
+//! A notice becomes a command beside the buyer's own confirmation, so that both, twice, and in any order, end in the same
+//! booking. What the booking can't be had for is given back.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use booking_core::{
-    booking::{Booking, BookingState},
+    booking::Booking,
     message::{self, BookingAct, BookingCommand},
     ports::{log::Topic, payments::Notice},
 };
@@ -61,28 +61,22 @@ pub(crate) async fn take_notice(
     Ok(StatusCode::OK)
 }
 
-/// Confirms for the booking's user. Where it can't help, nothing is done: the provider would only send it again.
+/// Leaves it to the worker what becomes of the money. Where there is no such booking, nothing is done: the provider would
+/// only send it again.
 async fn take(app: &App, info: &RequestInfo, notice: Notice) -> Result<(), Problem> {
     let Some(booking) = app.parts.ledger.booking(&notice.booking).await? else {
         tracing::warn!(booking = %notice.booking, transaction = %notice.transaction, "paid for no booking of ours");
         return Ok(());
     };
-    match booking.state {
-        // A hold that ran out may still be had; and where it can't, the worker gives the money back.
-        BookingState::Held | BookingState::Expired if booking.total == notice.amount => {
-            confirm(app, info, booking, notice).await
-        }
-        BookingState::Confirmed if booking.transaction.as_ref() == Some(&notice.transaction) => Ok(()),
-        state => {
-            let (booking, transaction) = (&notice.booking, &notice.transaction);
-            tracing::warn!(%booking, %transaction, ?state, "paid for what can't be had for it any more");
-            Ok(())
-        }
+    // Told again: it is confirmed with it, or was.
+    if booking.ends_session() && booking.transaction.as_ref() == Some(&notice.transaction) {
+        return Ok(());
     }
+    pass_on(app, info, booking, notice).await
 }
 
 /// In the log, and not waited for.
-async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice) -> Result<(), Problem> {
+async fn pass_on(app: &App, info: &RequestInfo, booking: Booking, notice: Notice) -> Result<(), Problem> {
     let key = booking.event_id.clone();
     let deadline = app.parts.clock.now().plus_seconds(LIVES_SECONDS);
     let sent = commands::send(app, &Topic::Bookings, key.as_str(), |reply_to, _| {
@@ -93,7 +87,7 @@ async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice
             event: booking.event_id,
             booking: booking.booking_id,
             user: booking.user_id,
-            act: BookingAct::Confirm { transaction: notice.transaction, amount: notice.amount.amount, contact: None },
+            act: BookingAct::Paid { transaction: notice.transaction, amount: notice.amount },
         })
     });
     sent.await.map(drop)

@@ -31,6 +31,7 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
         Refusal::SaleEnded => Problem::sale_ended(detail),
         Refusal::EventOver => Problem::event_over(detail),
         Refusal::CalledOff => Problem::called_off(detail),
+        Refusal::NotExtendable => Problem::not_extendable(detail),
         Refusal::HoldExpired => Problem::hold_expired(detail),
         Refusal::PaymentDeclined { .. } => Problem::payment_declined(detail),
         Refusal::AmountMismatch { due, paid } => Problem::amount_mismatch(detail).with("due", due).with("paid", paid),

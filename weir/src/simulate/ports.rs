@@ -10,8 +10,8 @@ use backends::memory::{
 use booking_core::{
     booking::{
         AuditEntry, Booking, CalledOff, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, DoorBooking, DoorCounts, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
-        Telling, Totals,
+        Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, OutboxRow, PaymentAct, Release, Released, Revocation,
+        RevokeTicket, Telling, Totals,
     },
     catalog::{Event, Moved, Venue},
     digest::Digest,
@@ -307,6 +307,11 @@ impl Ledger for Ports {
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         self.observer.ledger_time(now);
         self.call("ledger", self.stores.ledger.confirm(batch, now)).await
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        self.observer.ledger_time(now);
+        self.call("ledger", self.stores.ledger.extend(batch, now)).await
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {
