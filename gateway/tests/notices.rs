@@ -171,7 +171,49 @@ async fn the_provider_is_not_held_to_a_visitors_rate_and_forgers_are() {
 
 #[tokio::test]
 async fn where_no_provider_sends_notices_there_is_nothing() {
-    let world = World::with_notices(roomy(), None).await;
+    let world = World::with_notices(Settings { sandbox: false, ..roomy() }, None).await;
     let (status, body) = notice(&world, "good", &json!({})).await;
     assert_eq!((status, slug(&body)), (404, "not-found"));
+}
+
+#[tokio::test]
+async fn the_sandbox_tells_as_a_provider_would_and_takes_its_time_when_asked_to() {
+    let world = World::with_notices(roomy(), None).await;
+    let event = sale(&world).await;
+    let (guest, id) = held(&world, &event, "A-1").await;
+    let order = async |key: &str, change: Value| {
+        let mut body = json!({ "amount": 2_500, "currency": "EUR", "bookingId": id, "notices": [0] });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let request = world.post("/v1/sandbox/payments").header("Idempotency-Key", key).json(&body);
+        read(request.send().await.unwrap()).await
+    };
+    for (key, wrong) in [
+        ("late", json!({ "notices": [600_001] })),
+        ("many", json!({ "notices": [0, 0, 0, 0, 0] })),
+        ("of what", json!({ "bookingId": null })),
+        ("what for", json!({ "notices": [] })),
+        ("slow", json!({ "delayMs": 60_001 })),
+    ] {
+        let (status, body) = order(key, wrong).await;
+        assert_eq!((status, slug(&body)), (400, "invalid-request"), "{key}");
+    }
+    // Another amount than is due: it goes back, and nothing else happens.
+    assert_eq!(order("short", json!({ "amount": 2_400 })).await.0, 201);
+    until("given back", || async { order("short", json!({ "amount": 2_400 })).await.1["status"] == "voided" }).await;
+    assert_eq!(status(&world, &guest, &id).await, "reserved");
+    // The notice is there long before the answer, and comes again after it.
+    let wish = json!({ "delayMs": 1_500, "notices": [0, 100, 2_500] });
+    let (made, paid) = order("good", wish.clone()).await;
+    assert_eq!(made, 201, "{paid}");
+    let begun = std::time::Instant::now();
+    until("confirmed", || async { status(&world, &guest, &id).await == "confirmed" }).await;
+    assert!(begun.elapsed() > Duration::from_millis(1_200), "{:?}", begun.elapsed());
+    let (_, shown) = booking(&world, &guest, &id).await;
+    let (made, sold) = confirm(&world, &guest, &id, &text(&paid["transactionId"]), 2_500).await;
+    assert_eq!((made, &sold["tickets"]), (200, &shown["tickets"]));
+    until("taken", || async { order("good", wish.clone()).await.1["status"] == "captured" }).await;
+    let forged = world.post("/v1/payments/notices").header("Sandbox-Signature", "t=1777629600,v1=00").json(&json!({}));
+    let (made, body) = read(forged.send().await.unwrap()).await;
+    assert_eq!((made, slug(&body)), (400, "invalid-request"));
 }

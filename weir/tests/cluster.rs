@@ -97,9 +97,12 @@ async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
 async fn a_booking_ends_as_it_should_at_every_edge() {
     let cluster = Cluster::new();
     let admin = operator_key(cluster.data(), "admin");
-    let gateway = cluster.gateway();
-    let _workers = [cluster.worker(), cluster.worker()];
-    kit::edges::edges_of_a_booking(&Client::new(&gateway.public), &admin).await;
+    let (gateway, workers) = (cluster.gateway(), [cluster.worker(), cluster.worker()]);
+    let held = kit::edges::edges_of_a_booking(&Client::new(&gateway.public), &admin).await;
+    gateway.kill();
+    workers.into_iter().for_each(Weir::kill);
+    let (gateway, _workers) = (cluster.gateway(), [cluster.worker(), cluster.worker()]);
+    kit::edges::the_same_after_a_crash(&Client::new(&gateway.public), held).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,7 +138,10 @@ async fn a_booking_ends_as_it_should_at_every_edge() {
     let data = data(&folder);
     let admin = operator_key(&data, "admin");
     let weir = Weir::start(&data);
-    kit::edges::edges_of_a_booking(&Client::new(&weir.public), &admin).await;
+    let held = kit::edges::edges_of_a_booking(&Client::new(&weir.public), &admin).await;
+    weir.kill();
+    let weir = Weir::start(&data);
+    kit::edges::the_same_after_a_crash(&Client::new(&weir.public), held).await;
     assert_eq!(weir.terminate(), Some(0));
 }
 

@@ -62,6 +62,9 @@ mod tests {
     use super::*;
     use crate::{digest::Digest, money::Money, seats::SeatIndex};
 
+    /// What a row's answer must be.
+    type Expected<'a> = &'a dyn Fn(&Booking) -> Extended;
+
     /// A hold that runs out at 60 s.
     fn held() -> Booking {
         Booking {
@@ -103,7 +106,6 @@ mod tests {
         let at = Timestamp::from_millis;
         let gone = |booking: &Booking| Extended::Gone(booking.clone());
         let not_held = |booking: &Booking| Extended::NotHeld(booking.clone());
-        type Expected<'a> = &'a dyn Fn(&Booking) -> Extended;
         let table: [(BookingState, bool, i64, Expected<'_>); 6] = [
             (BookingState::Held, true, 60_000, &gone),
             (BookingState::Held, false, 10, &gone),

@@ -9,7 +9,10 @@ use axum::extract::State;
 use booking_core::{
     booking::Booking,
     message::{self, BookingAct, BookingCommand},
-    ports::{log::Topic, payments::Notice},
+    ports::{
+        log::Topic,
+        payments::{Notice, PaymentNotices},
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -47,18 +50,34 @@ pub(crate) async fn take_notice(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<StatusCode> {
-    let Some(notices) = &app.parts.notices else { return Err(nothing_here()) };
+    let sandbox = app.parts.sandbox.as_ref().filter(|_| app.settings.sandbox);
+    let notices: &dyn PaymentNotices = match (&app.parts.notices, sandbox) {
+        (Some(notices), _) => &**notices,
+        (None, Some(_)) => &app.sandbox_notices,
+        (None, None) => return Err(nothing_here()),
+    };
     let signature = headers.get(notices.signature_header()).and_then(|value| value.to_str().ok());
-    match notices.read(signature.unwrap_or_default(), &body, app.parts.clock.now()) {
-        Ok(Some(notice)) => take(&app, &info, notice).await?,
-        Ok(None) => {}
+    take_signed(&app, &info, notices, signature.unwrap_or_default(), &body).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Takes what `notices` says was sent by the provider.
+pub(crate) async fn take_signed(
+    app: &App,
+    info: &RequestInfo,
+    notices: &dyn PaymentNotices,
+    signature: &str,
+    body: &[u8],
+) -> Result<(), Problem> {
+    match notices.read(signature, body, app.parts.clock.now()) {
+        Ok(Some(notice)) => take(app, info, notice).await,
+        Ok(None) => Ok(()),
         Err(refused) => {
-            info.count(&app, Counted::Address, app.limits.address_key(info.address()))?;
+            info.count(app, Counted::Address, app.limits.address_key(info.address()))?;
             tracing::warn!(%refused, "a notice of a payment is refused");
-            return Err(Problem::invalid_request(format!("This is no notice: {refused}.")));
+            Err(Problem::invalid_request(format!("This is no notice: {refused}.")))
         }
     }
-    Ok(StatusCode::OK)
 }
 
 /// Leaves it to the worker what becomes of the money. Where there is no such booking, nothing is done: the provider would

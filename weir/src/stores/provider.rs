@@ -6,7 +6,7 @@ use backends::{
     Secret,
     stripe::{StripeNotices, StripePayments, StripeSettings},
 };
-use booking_core::ports::payments::{PaymentNotices, Payments, SandboxPayments};
+use booking_core::ports::payments::{PaymentNotices, Payments, Sandbox};
 
 use super::{Opening, Role, opened, secret};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A provider, each role's part of it.
 pub(super) struct Provider {
     pub(super) payments: Option<Arc<dyn Payments>>,
-    pub(super) sandbox: Option<Arc<dyn SandboxPayments>>,
+    pub(super) sandbox: Option<Arc<dyn Sandbox>>,
     pub(super) notices: Option<Arc<dyn PaymentNotices>>,
 }
 
@@ -27,7 +27,7 @@ const WEBHOOK_SECRET: &str = "whsec_";
 const MAX_WEBHOOK_SECRETS: usize = 8;
 
 impl Provider {
-    fn sandbox<S: SandboxPayments + 'static>(sandbox: S) -> Self {
+    fn sandbox<S: Sandbox + 'static>(sandbox: S) -> Self {
         let sandbox = Arc::new(sandbox);
         Self { payments: Some(Arc::clone(&sandbox) as _), sandbox: Some(sandbox), notices: None }
     }
