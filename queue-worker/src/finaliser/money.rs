@@ -48,8 +48,18 @@ pub(super) async fn give_back(
     }
 }
 
-/// Gives back what the provider told that it had set aside for the booking, and that can't be for it. False: it was given
-/// back.
+/// Notes that the provider has set something aside for the booking that can't be for it.
+pub(super) async fn note_told(
+    parts: &Parts,
+    booking: &Booking,
+    transaction: &TransactionId,
+    amount: Money,
+    now: Timestamp,
+) -> PortResult<()> {
+    record(parts, booking, transaction, PaymentStep::Asked, amount, now).await
+}
+
+/// Gives back what was noted so. False: it was given back.
 pub(super) async fn give_back_told(
     parts: &Parts,
     booking: &Booking,
@@ -57,8 +67,6 @@ pub(super) async fn give_back_told(
     amount: Money,
     now: Timestamp,
 ) -> PortResult<bool> {
-    // From here on no crash forgets it.
-    record(parts, booking, transaction, PaymentStep::Asked, amount, now).await?;
     void(parts, booking, transaction, amount, now).await
 }
 

@@ -8,7 +8,10 @@ use booking_core::{
     time::Timestamp,
 };
 
-use super::verdict::{Payment, Verdict, judge_for};
+use super::{
+    money,
+    verdict::{Payment, Verdict, judge_for},
+};
 use crate::{Gauges, Parts, outward};
 
 /// Finds out what is to be done about `amount`, which the provider has set aside for the command's booking.
@@ -44,7 +47,11 @@ async fn try_judge_told(
         // As its buyer would; what comes too late or second goes back like theirs.
         For::ItsSeats => judge_for(parts, gauges, booking, payment, now).await,
         For::WhatItPaid => Ok(Verdict::Answer(Outcome::Booking(Box::new(booking)))),
-        For::Nothing => Ok(Verdict::GiveBackTold(booking, amount)),
+        For::Nothing => {
+            // From here on nothing forgets it: no crash, and no port that fails.
+            money::note_told(parts, &booking, &payment.transaction, amount, now).await?;
+            Ok(Verdict::GiveBackTold(booking, amount))
+        }
     }
 }
 
