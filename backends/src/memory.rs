@@ -101,5 +101,9 @@ mod tests {
             #[tokio::test]
             super::kept(super::MemoryPayments::default())
         );
+        booking_core::sandbox_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryPayments::default())
+        );
     }
 }

@@ -1,14 +1,21 @@
 //! The sandbox provider's rule, for whichever store keeps its payments.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
     ports::{
         PortError, PortResult,
-        payments::{Authorisation, PaymentStanding, PaymentStatus, Refund, Refunded, SandboxOutcome},
+        payments::{
+            Authorisation, DueNotice, NOTICE_LEASE_MS, Notice, PaymentStanding, PaymentStatus, Refund, Refunded,
+            SandboxOrder, SandboxOutcome,
+        },
     },
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +33,62 @@ pub(crate) struct SandboxPayment {
     /// What was refunded, by the refund's number, in minor units.
     #[serde(default)]
     refunds: BTreeMap<u32, i64>,
+    /// How much later the first authorisation is answered.
+    #[serde(default)]
+    delay_ms: u32,
+    /// What its notices are about, and how long after it was made they were to be sent.
+    #[serde(default)]
+    notices_of: Option<BookingId>,
+    #[serde(default)]
+    notices_ms: Vec<u32>,
+    /// Those that were not sent yet, by number, and when they are given out next.
+    #[serde(default)]
+    unsent: BTreeMap<u32, Timestamp>,
 }
 
 impl SandboxPayment {
-    /// A payment of `amount` that will go as `outcome` says.
-    pub(crate) fn new(amount: Money, outcome: SandboxOutcome) -> Self {
-        Self { amount, outcome, status: PaymentStatus::Created, booking: None, refunds: BTreeMap::new() }
+    /// A payment that will go as `order` says.
+    pub(crate) fn new(order: &SandboxOrder, now: Timestamp) -> Self {
+        let due = order.notices_ms.iter().map(|ms| now.plus_millis(i64::from(*ms)));
+        Self {
+            amount: order.amount,
+            outcome: order.outcome,
+            status: PaymentStatus::Created,
+            booking: None,
+            refunds: BTreeMap::new(),
+            delay_ms: order.delay_ms,
+            notices_of: order.booking.clone(),
+            notices_ms: order.notices_ms.clone(),
+            unsent: (0..).zip(due).collect(),
+        }
+    }
+
+    /// When the next of its notices is given out.
+    pub(crate) fn tell_at(&self) -> Option<Timestamp> {
+        self.unsent.values().min().copied().filter(|_| self.notices_of.is_some())
+    }
+
+    /// Gives out the notices that are due at `now`.
+    pub(crate) fn take_due(&mut self, id: &TransactionId, now: Timestamp) -> Vec<DueNotice> {
+        let Some(booking) = &self.notices_of else { return Vec::new() };
+        let notice = Notice { booking: booking.clone(), transaction: id.clone(), amount: self.amount };
+        let due = self.unsent.iter_mut().filter(|(_, at)| **at <= now);
+        due.map(|(number, at)| {
+            *at = now.plus_millis(NOTICE_LEASE_MS);
+            DueNotice { number: *number, notice: notice.clone() }
+        })
+        .collect()
+    }
+
+    /// Notes that a notice was sent.
+    pub(crate) fn sent(&mut self, number: u32) {
+        self.unsent.remove(&number);
+    }
+
+    /// How much later an authorisation that is asked for now is answered.
+    pub(crate) fn delay(&self) -> Duration {
+        let is_first = self.status == PaymentStatus::Created;
+        Duration::from_millis(if is_first { self.delay_ms.into() } else { 0 })
     }
 
     /// How it stands.
@@ -39,16 +96,15 @@ impl SandboxPayment {
         PaymentStanding { status: self.status, amount: self.amount, refunded: self.refunds.values().sum() }
     }
 
-    /// Whether making `amount` with `outcome` again under the same id is making this one.
+    /// Whether making `order` again under the same id is making this one.
     ///
     /// # Errors
     /// [`PortError::Damaged`] if it is not.
-    pub(crate) fn is_again(&self, id: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
-        if self.amount == amount && self.outcome == outcome {
-            Ok(())
-        } else {
-            Err(damaged(format!("{id} was made with another amount or outcome")))
-        }
+    pub(crate) fn is_again(&self, id: &TransactionId, order: &SandboxOrder) -> PortResult<()> {
+        let SandboxOrder { amount, outcome, delay_ms, booking, notices_ms } = order;
+        let is_same = (&self.amount, &self.outcome, &self.delay_ms) == (amount, outcome, delay_ms)
+            && (&self.notices_of, &self.notices_ms) == (booking, notices_ms);
+        if is_same { Ok(()) } else { Err(damaged(format!("{id} was made as another payment"))) }
     }
 
     /// What an unknown transaction is answered.
@@ -165,7 +221,9 @@ pub(crate) type PaymentsAtHand = HashMap<TransactionId, SandboxPayment>;
 /// What the sandbox is asked for, where many who ask are answered together.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    Create { transaction: TransactionId, amount: Money, outcome: SandboxOutcome },
+    Create { transaction: TransactionId, order: SandboxOrder, now: Timestamp },
+    TakeDue { transaction: TransactionId, now: Timestamp },
+    Sent { transaction: TransactionId, number: u32 },
     Authorise { booking: BookingId, transaction: TransactionId, due: Money },
     Capture { booking: BookingId, transaction: TransactionId },
     Void { booking: BookingId, transaction: TransactionId },
@@ -176,7 +234,9 @@ pub(crate) enum Ask {
 #[derive(Debug)]
 pub(crate) enum Told {
     Done(PortResult<()>),
-    Authorised(PortResult<Authorisation>),
+    /// With how much later it is answered.
+    Authorised(PortResult<Authorisation>, Duration),
+    Due(Vec<DueNotice>),
     Refunded(PortResult<Refunded>),
 }
 
@@ -185,6 +245,8 @@ impl Ask {
     pub(crate) fn transaction(&self) -> &TransactionId {
         match self {
             Self::Create { transaction, .. }
+            | Self::TakeDue { transaction, .. }
+            | Self::Sent { transaction, .. }
             | Self::Authorise { transaction, .. }
             | Self::Capture { transaction, .. }
             | Self::Void { transaction, .. }
@@ -195,17 +257,27 @@ impl Ask {
     /// Decides it. What `payments` are afterwards is to be kept.
     pub(crate) fn decide(&self, payments: &mut PaymentsAtHand) -> Told {
         match self {
-            Self::Create { transaction, amount, outcome } => {
-                let made =
-                    payments.entry(transaction.clone()).or_insert_with(|| SandboxPayment::new(*amount, *outcome));
-                Told::Done(made.is_again(transaction, *amount, *outcome))
+            Self::Create { transaction, order, now } => {
+                let made = payments.entry(transaction.clone()).or_insert_with(|| SandboxPayment::new(order, *now));
+                Told::Done(made.is_again(transaction, order))
             }
-            Self::Authorise { booking, transaction, due } => {
+            Self::TakeDue { transaction, now } => {
                 let payment = payments.get_mut(transaction);
-                Told::Authorised(
-                    payment.map_or_else(|| Ok(SandboxPayment::unknown()), |payment| payment.authorise(booking, *due)),
-                )
+                Told::Due(payment.map_or_else(Vec::new, |payment| payment.take_due(transaction, *now)))
             }
+            Self::Sent { transaction, number } => {
+                if let Some(payment) = payments.get_mut(transaction) {
+                    payment.sent(*number);
+                }
+                Told::Done(Ok(()))
+            }
+            Self::Authorise { booking, transaction, due } => match payments.get_mut(transaction) {
+                Some(payment) => {
+                    let delay = payment.delay();
+                    Told::Authorised(payment.authorise(booking, *due), delay)
+                }
+                None => Told::Authorised(Ok(SandboxPayment::unknown()), Duration::ZERO),
+            },
             Self::Capture { booking, transaction } => Told::Done(match payments.get_mut(transaction) {
                 Some(payment) => payment.capture(transaction, booking),
                 None => Err(SandboxPayment::nothing_to_take(transaction, booking)),
@@ -227,9 +299,18 @@ impl Told {
         if let Self::Done(answer) = self { answer } else { Err(of_another_question()) }
     }
 
-    /// The answer to an authorisation.
-    pub(crate) fn authorised(self) -> PortResult<Authorisation> {
-        if let Self::Authorised(answer) = self { answer } else { Err(of_another_question()) }
+    /// The answer to an authorisation, once its time has come.
+    pub(crate) async fn authorised(self) -> PortResult<Authorisation> {
+        let Self::Authorised(answer, delay) = self else { return Err(of_another_question()) };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        answer
+    }
+
+    /// The notices that are due.
+    pub(crate) fn due(self) -> PortResult<Vec<DueNotice>> {
+        if let Self::Due(due) = self { Ok(due) } else { Err(of_another_question()) }
     }
 
     /// The answer to a refund.
@@ -238,9 +319,10 @@ impl Told {
     }
 }
 
-/// The ports of a store whose `ask` carries an [`Ask`] out and whose `$standing` looks one payment up.
+/// The ports of a store whose `ask` carries an [`Ask`] out, whose `$standing` looks one payment up, and whose `$due` finds
+/// payments with notices that are due.
 macro_rules! sandbox_verbs {
-    ($store:ty, $standing:ident) => {
+    ($store:ty, $standing:ident, $due:ident) => {
         #[async_trait::async_trait]
         impl booking_core::ports::payments::Payments for $store {
             async fn authorise(
@@ -250,7 +332,7 @@ macro_rules! sandbox_verbs {
                 due: Money,
             ) -> PortResult<booking_core::ports::payments::Authorisation> {
                 let (booking, transaction) = (booking.clone(), transaction.clone());
-                self.ask(Ask::Authorise { booking, transaction, due }).await?.authorised()
+                self.ask(Ask::Authorise { booking, transaction, due }).await?.authorised().await
             }
 
             async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
@@ -286,8 +368,39 @@ macro_rules! sandbox_verbs {
                 amount: Money,
                 outcome: booking_core::ports::payments::SandboxOutcome,
             ) -> PortResult<()> {
-                let transaction = transaction.clone();
-                self.ask(Ask::Create { transaction, amount, outcome }).await?.done()
+                use booking_core::ports::payments::{Sandbox as _, SandboxOrder};
+                let order = SandboxOrder::plain(amount, outcome);
+                self.order(transaction, &order, booking_core::time::Timestamp::default()).await
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl booking_core::ports::payments::Sandbox for $store {
+            async fn order(
+                &self,
+                transaction: &TransactionId,
+                order: &booking_core::ports::payments::SandboxOrder,
+                now: booking_core::time::Timestamp,
+            ) -> PortResult<()> {
+                let (transaction, order) = (transaction.clone(), order.clone());
+                self.ask(Ask::Create { transaction, order, now }).await?.done()
+            }
+
+            async fn due_notices(
+                &self,
+                now: booking_core::time::Timestamp,
+                max: usize,
+            ) -> PortResult<Vec<booking_core::ports::payments::DueNotice>> {
+                let mut notices = Vec::new();
+                for transaction in self.$due(now, max).await? {
+                    notices.extend(self.ask(Ask::TakeDue { transaction, now }).await?.due()?);
+                }
+                Ok(notices)
+            }
+
+            async fn notice_sent(&self, due: &booking_core::ports::payments::DueNotice) -> PortResult<()> {
+                let (transaction, number) = (due.notice.transaction.clone(), due.number);
+                self.ask(Ask::Sent { transaction, number }).await?.done()
             }
         }
     };

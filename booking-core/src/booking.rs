@@ -11,15 +11,18 @@ use crate::{
 };
 
 mod door;
+mod extend;
 mod judge;
 mod life;
 mod rehouse;
 mod telling;
+mod trail;
 
 pub use door::{
     CheckIn, CheckedIn, DoorBooking, DoorCounts, GateEntry, Revocation, RevokeTicket, TicketMark,
     cancels_a_seat_inside, judge_check_in, judge_revocation,
 };
+pub use extend::{ExtendHold, Extended, judge_extend};
 pub use judge::{
     SeatsFor, Standings, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, payment_act,
     settles_earlier,
@@ -29,6 +32,7 @@ pub use rehouse::{
     Begun, Carry, HallChange, Housing, REHOUSED, REST_MS, ToCarry, judge_carry, rests_until, seats_called,
 };
 pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
+pub use trail::open_since;
 
 /// Where a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +79,9 @@ pub struct Booking {
     pub total: Money,
     /// When the hold runs out, or ran out.
     pub expires_at: Timestamp,
+    /// Whether the hold was extended, which happens once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was confirmed, cancelled, released or marked expired.
@@ -285,7 +292,8 @@ pub enum PaymentStep {
     Declined,
     /// The amount was taken.
     Captured,
-    /// The amount is to be given back, because the seats could not be confirmed.
+    /// The amount is to be given back: the seats could not be confirmed, or were with another payment, or it is another
+    /// amount than they cost.
     VoidDue,
     /// It was given back.
     Voided,
@@ -302,10 +310,10 @@ pub enum PaymentStep {
 impl PaymentStep {
     /// Whether there is something to do about the money from it on.
     pub fn is_begin(self) -> bool {
-        matches!(self, Self::Asked | Self::RefundDue)
+        matches!(self, Self::Asked | Self::VoidDue | Self::RefundDue)
     }
 
-    /// Whether nothing is left to do about the money after it.
+    /// Whether nothing is left to do about the money after it; [`open_since`] knows the one exception.
     pub fn is_end(self) -> bool {
         matches!(self, Self::Declined | Self::Captured | Self::Voided | Self::Refunded | Self::Resolved)
     }
@@ -369,8 +377,8 @@ pub struct AuditEntry {
 pub struct OutboxRow {
     /// Its number, rising.
     pub number: u64,
-    /// What happened: `booking.held`, `booking.confirmed`, `booking.released`, `booking.expired`, `booking.cancelled`,
-    /// `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time,
+    /// What happened: `booking.held`, `booking.extended`, `booking.confirmed`, `booking.released`,
+    /// `booking.expired`, `booking.cancelled`, `booking.reduced` where some of its seats were cancelled, [`MOVED`] where its event begins at another time,
     /// [`REHOUSED`] where it is in another hall.
     pub kind: String,
     /// The booking as it is after it.

@@ -35,13 +35,15 @@ pub enum Grant {
     NotReady,
 }
 
-/// How a hold ends.
+/// How a hold ends, or goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settle {
     /// Its seats are booked for good.
     Booked(BookingId),
     /// Its seats are free.
     Freed(BookingId),
+    /// It goes on: this is its deadline in the ledger now. None comes earlier by it, and what is booked stays so.
+    Extended(BookingId, Timestamp),
     /// Of its seats only these are still its own; the others are free.
     Kept(BookingId, Vec<SeatIndex>),
 }

@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     mail::Contact,
+    money::Money,
     rehousing::{Obstacle, Rehouse},
     sale::SalePolicy,
     seats::{SeatId, SeatIndex},
@@ -71,6 +72,8 @@ pub enum BookingAct {
         /// SHA-256 of the request.
         fingerprint: Digest,
     },
+    /// Extend a hold, once, by what the sale's policy says.
+    Extend,
     /// Give held seats back.
     Release,
     /// Pay and confirm.
@@ -83,6 +86,14 @@ pub enum BookingAct {
         /// Where its buyer is to be reached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         contact: Option<Contact>,
+    },
+    /// The provider says that so much is set aside for it: confirm it with that as its buyer would, or give it back.
+    #[serde(rename_all = "camelCase")]
+    Paid {
+        /// The payment.
+        transaction: TransactionId,
+        /// How much it is, as the provider says.
+        amount: Money,
     },
     /// Give up seats that are booked.
     #[serde(rename_all = "camelCase")]
@@ -343,6 +354,9 @@ pub enum Refusal {
         /// When the last of them runs out.
         until: Timestamp,
     },
+    /// The sale's policy has no time to add to a hold.
+    #[error("holds of this sale can't be extended")]
+    NotExtendable,
     /// The hold ran out, or was given back.
     #[error("the hold has run out")]
     HoldExpired,

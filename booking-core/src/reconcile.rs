@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    booking::{Booking, BookingState, PaymentAct, PaymentStatus, PaymentStep},
+    booking::{Booking, BookingState, PaymentAct, PaymentStatus, PaymentStep, open_since},
     holds::SeatClaim,
     id::{BookingId, EventId, TransactionId},
     ports::payments::PaymentStanding,
@@ -186,10 +186,9 @@ pub fn compare_payment(
     }
     let pays = booking.transaction.as_ref() == Some(transaction)
         && matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled);
-    let (status, has_end) =
-        (standing.map(|standing| standing.status), of_it().any(|act| act.refund == 0 && act.step.is_end()));
+    let status = standing.map(|standing| standing.status);
     // Begun and without an end: whoever settles payments is at it.
-    if was(PaymentStep::Asked) && !has_end {
+    if open_since(of_it().filter(|act| act.refund == 0)).is_some() {
         return None;
     }
     match status {

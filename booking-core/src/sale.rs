@@ -30,6 +30,9 @@ pub struct SalePolicy {
     /// How long seats stay held, 10 to 7,200 s.
     #[serde(default = "defaults::hold_seconds")]
     pub hold_seconds: u32,
+    /// By how much a buyer may have a hold extended, once, 0 to 3,600 s. 0: not at all.
+    #[serde(default)]
+    pub extend_seconds: u32,
     /// The most seats of one admission, and of one user in this event, 1 to 100.
     #[serde(default = "defaults::max_seats")]
     pub max_seats: u32,
@@ -111,6 +114,7 @@ impl SalePolicy {
         within("turnSeconds", self.turn_seconds.into(), (5, 3_600))?;
         within("sessionSeconds", self.session_seconds.into(), (30, 86_400))?;
         within("holdSeconds", self.hold_seconds.into(), (10, 7_200))?;
+        within("extendSeconds", self.extend_seconds.into(), (0, 3_600))?;
         within("maxSeats", self.max_seats.into(), (1, 100))?;
         within("batchMs", self.batch_ms.into(), (100, 60_000))?;
         if self.lobby_opens_at > self.opens_at || self.opens_at >= self.closes_at {

@@ -73,6 +73,7 @@ mod tests {
             state,
             total: Money { amount: 500, currency: "EUR".parse().unwrap() },
             expires_at: Timestamp::default(),
+            extended: false,
             created_at: Timestamp::default(),
             settled_at: None,
             transaction: None,

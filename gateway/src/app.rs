@@ -9,7 +9,7 @@ use booking_core::ports::{
     desk::Desk,
     ledger::LedgerReader,
     log::Log,
-    payments::{PaymentNotices, SandboxPayments},
+    payments::{PaymentNotices, Sandbox},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ use crate::{
     metrics::Metrics,
     pages::Pages,
     sales::Sales,
+    sandbox::notices::SandboxNotices,
     settings::Settings,
 };
 
@@ -41,7 +42,7 @@ pub struct Parts {
     /// Guests' refresh tokens.
     pub refresh: Arc<dyn RefreshFamilies>,
     /// The sandbox provider, where payments can be made for trying out.
-    pub sandbox: Option<Arc<dyn SandboxPayments>>,
+    pub sandbox: Option<Arc<dyn Sandbox>>,
     /// What reads the payment provider's notices, where it sends any.
     pub notices: Option<Arc<dyn PaymentNotices>>,
     /// The wall clock.
@@ -67,6 +68,8 @@ pub(crate) struct App {
     pub(crate) seats: LiveSeats,
     pub(crate) pages: Pages,
     pub(crate) metrics: Metrics,
+    /// What signs and reads the sandbox's notices.
+    pub(crate) sandbox_notices: SandboxNotices,
     /// Cancelled when the gateway begins to drain: streams end.
     pub(crate) closing: CancellationToken,
 }

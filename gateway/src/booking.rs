@@ -4,6 +4,7 @@ pub(crate) mod calendar;
 pub(crate) mod cancel;
 mod code;
 pub(crate) mod confirm;
+pub(crate) mod extend;
 pub(crate) mod list;
 pub(crate) mod notice;
 pub(crate) mod pending;

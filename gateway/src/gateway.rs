@@ -20,6 +20,7 @@ use crate::{
     pages::{self, Pages},
     router,
     sales::{self, Sales},
+    sandbox::{self, notices::SandboxNotices},
     service::PublicService,
     settings::{InvalidSetting, Settings},
 };
@@ -84,6 +85,7 @@ impl Gateway {
             seats: LiveSeats::default(),
             pages,
             metrics: Metrics::new(),
+            sandbox_notices: SandboxNotices::new(&*parts.entropy),
             closing: CancellationToken::new(),
             parts,
             keys,
@@ -118,6 +120,7 @@ impl Gateway {
         tasks.spawn(live::run(Arc::clone(&app), tasks.clone(), followers.clone()));
         tasks.spawn(sales::run(Arc::clone(&app), tasks.clone(), followers.clone()));
         tasks.spawn(sweep(Arc::clone(&app), followers.clone()));
+        tasks.spawn(sandbox::tell::run(Arc::clone(&app), followers.clone()));
 
         let settings = &app.settings;
         let limits = accept::Limits {

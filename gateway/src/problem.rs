@@ -84,6 +84,7 @@ problems! {
     plan_changed: CONFLICT, "plan-changed", "It would come to something else by now";
     obstacles: CONFLICT, "obstacles", "Not every sold seat would stay valid";
     seats_held: CONFLICT, "seats-held", "There are live holds";
+    not_extendable: CONFLICT, "not-extendable", "Holds of this sale can't be extended";
     hold_expired: CONFLICT, "hold-expired", "The hold has run out";
     not_reserved: CONFLICT, "not-reserved", "The booking is no longer reserved";
     not_confirmed: CONFLICT, "not-confirmed", "The booking is not confirmed";

@@ -77,6 +77,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(line::draw::get_records))
         .routes(routes!(booking::reserve::reserve))
         .routes(routes!(booking::confirm::confirm))
+        .routes(routes!(booking::extend::extend))
         .routes(routes!(booking::read::get_booking, booking::release::release))
         .routes(routes!(booking::qr::get_qr))
         .routes(routes!(booking::ticket::get_svg))
@@ -182,6 +183,7 @@ mod tests {
         ("post", "/v1/bookings/confirm"),
         ("get", "/v1/bookings/{bookingId}"),
         ("delete", "/v1/bookings/{bookingId}"),
+        ("post", "/v1/bookings/{bookingId}/extend"),
         ("post", "/v1/payments/notices"),
         ("post", "/v1/sandbox/payments"),
         ("post", "/v1/operator/venues"),

@@ -1,5 +1,8 @@
 //! Payments for trying out: made by whoever asks, ending as asked. Only with the sandbox provider.
 
+pub(crate) mod notices;
+pub(crate) mod tell;
+
 use std::sync::Arc;
 
 use axum::{
@@ -8,9 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use booking_core::{
-    id::TransactionId,
+    id::{BookingId, TransactionId},
     money::{Currency, MAX_AMOUNT_MINOR, Money},
-    ports::payments::{PaymentStatus, SandboxOutcome},
+    ports::payments::{MAX_DELAY_MS, MAX_NOTICE_MS, MAX_NOTICES, PaymentStatus, SandboxOrder, SandboxOutcome},
 };
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -31,10 +34,43 @@ pub(crate) struct PaymentRequest {
     amount: i64,
     #[schema(value_type = String)]
     currency: Currency,
-    /// `approve` (default), `decline` or `timeout`.
+    /// `approve` (default); `decline`; `timeout`: it is never answered; `timeoutAuthorised`: the same, and the money is set
+    /// aside all the same; `refuseRefund`: approved, and what was taken can't be given back.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     outcome: SandboxOutcome,
+    /// How much later the first try to set the money aside is answered, 0 to 60,000 ms. Default 0.
+    #[serde(default)]
+    #[schema(maximum = 60000)]
+    delay_ms: u32,
+    /// What `notices` are about.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    booking_id: Option<BookingId>,
+    /// How long from now the sandbox tells, signed and unasked, that the money is set aside for `bookingId`: 4 times at
+    /// most, each 0 to 600,000 ms. Default: not at all.
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    notices: Vec<u32>,
+}
+
+impl PaymentRequest {
+    fn order(self) -> Result<SandboxOrder, Problem> {
+        let problem = if !(0..=MAX_AMOUNT_MINOR).contains(&self.amount) {
+            format!("amount must be 0 to {MAX_AMOUNT_MINOR} minor units.")
+        } else if self.delay_ms > MAX_DELAY_MS {
+            format!("delayMs must be 0 to {MAX_DELAY_MS}.")
+        } else if self.notices.len() > MAX_NOTICES || self.notices.iter().any(|ms| *ms > MAX_NOTICE_MS) {
+            format!("notices are {MAX_NOTICES} at most, each 0 to {MAX_NOTICE_MS} ms.")
+        } else if self.notices.is_empty() == self.booking_id.is_some() {
+            "bookingId is what notices are about: send both or neither.".to_owned()
+        } else {
+            let amount = Money { amount: self.amount, currency: self.currency };
+            let Self { outcome, delay_ms, booking_id: booking, notices: notices_ms, .. } = self;
+            return Ok(SandboxOrder { amount, outcome, delay_ms, booking, notices_ms });
+        };
+        Err(Problem::invalid_request(problem))
+    }
 }
 
 /// A payment that was made.
@@ -64,12 +100,9 @@ pub(crate) async fn create_payment(
     Body(request): Body<PaymentRequest>,
 ) -> Answer<Response> {
     let sandbox = app.parts.sandbox.as_ref().filter(|_| app.settings.sandbox).ok_or_else(nothing_here)?;
-    if !(0..=MAX_AMOUNT_MINOR).contains(&request.amount) {
-        return Err(Problem::invalid_request(format!("amount must be 0 to {MAX_AMOUNT_MINOR} minor units.")));
-    }
+    let order = request.order()?;
     let transaction_id = TransactionId::from_bytes(derived_id(&app, "sandbox", &headers)?);
-    let amount = Money { amount: request.amount, currency: request.currency };
-    sandbox.create(&transaction_id, amount, request.outcome).await?;
+    sandbox.order(&transaction_id, &order, app.parts.clock.now()).await?;
     let standing = sandbox.standing(&transaction_id).await?;
     let status = standing.map_or(PaymentStatus::Created, |standing| standing.status);
     Ok((StatusCode::CREATED, Json(Payment { transaction_id, status })).into_response())

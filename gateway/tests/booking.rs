@@ -8,10 +8,15 @@ mod support;
 #[path = "support/workers.rs"]
 mod workers;
 
-use buying::{admitted, booking, confirm, pay, reserve, sale};
+use booking_core::{ports::ledger::LedgerReader as _, sale::SalePolicy, time::Timestamp};
+use buying::{admitted, booking, confirm, pay, reserve, sale, sale_of};
 use gateway::Settings;
 use serde_json::{Value, json};
 use support::{Guest, World, read, roomy, slug, text, until};
+
+async fn extend(world: &World, guest: &Guest, id: &str) -> (u16, Value) {
+    read(world.post(&format!("/v1/bookings/{id}/extend")).bearer_auth(&guest.token).send().await.unwrap()).await
+}
 
 #[tokio::test]
 async fn seats_are_reserved_paid_for_and_become_tickets() {
@@ -111,11 +116,71 @@ async fn seats_that_are_taken_unknown_named_twice_or_too_many_are_refused_by_nam
 }
 
 #[tokio::test]
+async fn a_hold_is_extended_once_by_what_the_sale_says() {
+    let world = World::new().await;
+    let event = sale_of(&world, &SalePolicy { hold_seconds: 10, extend_seconds: 90, ..world.policy(200) }).await;
+    let (owner, other) = (admitted(&world, &event).await, world.guest().await);
+    let (_, held) = reserve(&world, &owner, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    assert_eq!(held["extendableBySeconds"], 90, "{held}");
+    let id = text(&held["bookingId"]);
+    let (status, body) = extend(&world, &other, &id).await;
+    assert_eq!((status, slug(&body)), (404, "not-found"));
+    let nobody = world.post(&format!("/v1/bookings/{id}/extend")).send().await.unwrap();
+    assert_eq!(nobody.status(), 401);
+
+    let until = |shown: &Value| text(&shown["expiresAt"]).parse::<Timestamp>().unwrap();
+    let (status, extended) = extend(&world, &owner.0, &id).await;
+    assert_eq!((status, &extended["status"]), (200, &"reserved".into()), "{extended}");
+    assert_eq!(until(&extended).millis_since(until(&held)), 90_000);
+    assert_eq!(extended["extendableBySeconds"], Value::Null, "once");
+    let both = tokio::join!(extend(&world, &owner.0, &id), extend(&world, &owner.0, &id));
+    for (status, again) in [both.0, both.1] {
+        assert_eq!((status, &again), (200, &extended), "the same answer, and no second extension");
+    }
+    assert_eq!(booking(&world, &owner.0, &id).await.1, extended);
+    let paid = pay(&world, 2_500, "approve").await;
+    assert_eq!(confirm(&world, &owner.0, &id, &paid, 2_500).await.0, 200);
+    let (status, body) = extend(&world, &owner.0, &id).await;
+    assert_eq!((status, slug(&body)), (409, "not-reserved"));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_over_is_not_extended() {
+    let world = World::new().await;
+    let event = sale_of(&world, &SalePolicy { extend_seconds: 60, ..world.policy(200) }).await;
+    let buyer = admitted(&world, &event).await;
+    let (_, held) = reserve(&world, &buyer, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    let path = format!("/v1/bookings/{}", text(&held["bookingId"]));
+    let given = world.request(reqwest::Method::DELETE, &path).bearer_auth(&buyer.0.token).send().await.unwrap();
+    assert_eq!(given.status(), 204);
+    let (status, body) = extend(&world, &buyer.0, &text(&held["bookingId"])).await;
+    assert_eq!((status, slug(&body)), (409, "hold-expired"));
+
+    // Whoever the operator put out gets no more time.
+    let (_, held) = reserve(&world, &buyer, "k2", json!({ "eventId": event, "seats": ["A-2"] })).await;
+    let id = text(&held["bookingId"]);
+    let session = world.ledger.booking(&id.parse().unwrap()).await.unwrap().unwrap().session;
+    let path = format!("/v1/operator/events/{event}/admissions/{session}/revoke");
+    let put_out = world.post(&path).bearer_auth(support::ADMIN_KEY).send().await.unwrap();
+    assert_eq!(put_out.status(), 204);
+    until("put out", || async { extend(&world, &buyer.0, &id).await.0 == 403 }).await;
+    assert_eq!(slug(&extend(&world, &buyer.0, &id).await.1), "admission-required");
+    let policy = serde_json::to_value(SalePolicy { extend_seconds: 3_601, ..world.policy(200) }).unwrap();
+    let path = format!("/v1/operator/events/{event}/sale");
+    let put = world.request(reqwest::Method::PUT, &path).bearer_auth(support::ADMIN_KEY).json(&policy);
+    let (status, body) = read(put.send().await.unwrap()).await;
+    assert_eq!((status, slug(&body)), (422, "invalid-setting"));
+}
+
+#[tokio::test]
 async fn seats_given_back_are_free_at_once() {
     let world = World::new().await;
     let event = sale(&world).await;
     let (one, two) = (admitted(&world, &event).await, admitted(&world, &event).await);
     let (_, held) = reserve(&world, &one, "k1", json!({ "eventId": event, "seats": ["A-1"] })).await;
+    assert_eq!(held["extendableBySeconds"], Value::Null, "{held}");
+    let (status, body) = extend(&world, &one.0, &text(&held["bookingId"])).await;
+    assert_eq!((status, slug(&body)), (409, "not-extendable"), "this sale gives no more time");
     let path = format!("/v1/bookings/{}", text(&held["bookingId"]));
     let given = world.request(reqwest::Method::DELETE, &path).bearer_auth(&one.0.token).send().await.unwrap();
     assert_eq!(given.status(), 204);

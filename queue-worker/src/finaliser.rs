@@ -47,6 +47,7 @@ mod finish;
 mod money;
 mod see_to;
 mod settle;
+mod told;
 mod verdict;
 
 use cancel::Untold;
@@ -277,7 +278,7 @@ impl Finaliser {
     /// False: its booking is being worked on; its turn comes after that.
     fn begin_entry(&mut self, entry: &Entry, now: Timestamp) -> bool {
         let Some(command) = message_of::<BookingCommand>(&Topic::Bookings, entry, &self.gauges) else { return true };
-        if matches!(command.act, BookingAct::Hold { .. } | BookingAct::Release) {
+        if matches!(command.act, BookingAct::Hold { .. } | BookingAct::Extend | BookingAct::Release) {
             return true;
         }
         if command.deadline <= now {
@@ -333,6 +334,11 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
             let verdict = verdict::judge(parts, gauges, &command, &payment, now).await;
             return Work::Judged(Box::new(Judged { offset, command, payment, verdict }));
         }
+        BookingAct::Paid { transaction, amount } => {
+            let payment = Payment { transaction: transaction.clone(), amount: amount.amount, contact: None };
+            let verdict = told::judge(parts, gauges, &command, &payment, *amount, now).await;
+            return Work::Judged(Box::new(Judged { offset, command, payment, verdict }));
+        }
         BookingAct::Cancel { seats, refund } => {
             let untold = cancel::cancel(parts, gauges, &command, seats, *refund, now).await;
             return Work::Cancelled(untold, Finished { offset, booking: Some(command.booking) });
@@ -350,7 +356,7 @@ async fn work(parts: &Parts, gauges: &Gauges, offset: u64, command: BookingComma
         BookingAct::RevokeTicket { seat, why, actor, command: id } => {
             door::revoke(parts, &command, *seat, why.as_ref(), (actor, id), now).await
         }
-        BookingAct::Hold { .. } | BookingAct::Release | BookingAct::CheckIn { .. } => Ok(()),
+        BookingAct::Hold { .. } | BookingAct::Extend | BookingAct::Release | BookingAct::CheckIn { .. } => Ok(()),
     };
     Work::Finished(done.map(|()| vec![Finished { offset, booking: Some(command.booking) }]))
 }

@@ -63,7 +63,7 @@ gauges! {
         superseded_total,
         /// Commands of weir.bookings that the hold pool has not taken yet, as of the lane it looked at last.
         pool_waiting,
-        /// Hold and release commands being worked on.
+        /// Hold, extension and release commands being worked on.
         pool_in_flight,
         /// Holds and releases a second that the pool was measured to manage while there were more to do; 0: not measured.
         pool_per_second,
@@ -71,6 +71,8 @@ gauges! {
         holds_granted_total,
         /// Holds refused.
         holds_refused_total,
+        /// Extensions of holds that were answered, those asked again included.
+        extended_total,
         /// Releases.
         releases_total,
         /// Commands discarded because nobody waited for them any more.

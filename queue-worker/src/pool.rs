@@ -1,4 +1,4 @@
-//! The hold pool: takes hold and release commands from the log, metered, and carries each batch through the hold table
+//! The hold pool: takes hold, extension and release commands from the log, metered, and carries each batch through the hold table
 //! and the ledger.
 //!
 //! The hold table turns away at once what would be refused anyway; what it grants goes to the ledger in one verb a
@@ -31,12 +31,14 @@ use crate::{
 
 mod answers;
 mod choose;
+mod extend;
 mod hold;
 mod known;
 mod tables;
 mod throttle;
 
 use answers::Answers;
+use extend::Extension;
 use hold::Hold;
 use tables::Tables;
 use throttle::Permit;
@@ -91,6 +93,7 @@ struct Told {
 /// Commands of a batch that follow one another and are of one kind.
 enum Run {
     Holds(Vec<(ReplyTo, Hold)>),
+    Extensions(Vec<(ReplyTo, Extension)>),
     Releases(Vec<(ReplyTo, EventId, Release)>),
 }
 
@@ -168,7 +171,7 @@ impl Pool {
         let mut commands = Vec::with_capacity(entries.len());
         for entry in &entries {
             let Some(command) = message_of::<BookingCommand>(&Topic::Bookings, entry, &self.gauges) else { continue };
-            if !matches!(command.act, BookingAct::Hold { .. } | BookingAct::Release) {
+            if !matches!(command.act, BookingAct::Hold { .. } | BookingAct::Extend | BookingAct::Release) {
                 continue;
             }
             if command.deadline <= now {
@@ -187,6 +190,7 @@ impl Pool {
         for run in runs(commands.into_iter().map(|(_, command)| command)) {
             match run {
                 Run::Holds(holds) => self.hold(holds, now, &mut answers).await,
+                Run::Extensions(extensions) => self.extend(extensions, now, &mut answers).await,
                 Run::Releases(releases) => self.release(releases, now, &mut answers).await,
             }
         }
@@ -247,7 +251,7 @@ impl Pool {
     }
 }
 
-/// Cuts a batch where holds and releases meet: they are done in the order they came.
+/// Cuts a batch where holds, extensions and releases meet: they are done in the order they came.
 fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
     let mut runs = Vec::new();
     for command in commands {
@@ -260,6 +264,13 @@ fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
                     _ => runs.push(Run::Holds(vec![(reply_to, hold)])),
                 }
             }
+            BookingAct::Extend => {
+                let extension = Extension { event, booking, user };
+                match runs.last_mut() {
+                    Some(Run::Extensions(extensions)) => extensions.push((reply_to, extension)),
+                    _ => runs.push(Run::Extensions(vec![(reply_to, extension)])),
+                }
+            }
             BookingAct::Release => {
                 let release = Release { booking, user };
                 match runs.last_mut() {
@@ -268,6 +279,7 @@ fn runs(commands: impl Iterator<Item = BookingCommand>) -> Vec<Run> {
                 }
             }
             BookingAct::Confirm { .. }
+            | BookingAct::Paid { .. }
             | BookingAct::Cancel { .. }
             | BookingAct::SeeTo { .. }
             | BookingAct::CheckIn { .. }

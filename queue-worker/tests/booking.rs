@@ -269,6 +269,90 @@ async fn a_late_payment_gets_free_seats_and_goes_back_where_they_are_gone() {
 }
 
 #[tokio::test]
+async fn a_hold_is_extended_once_in_the_ledger_and_in_the_hold_table() {
+    let (world, mut crew) = open_sale().await;
+    let hold = held(&world, &mut crew, 1, seats(&["1-1"])).await;
+    let mut questions = Vec::new();
+    for _ in 0..2 {
+        questions.push(world.send(1, &hold.booking_id, BookingAct::Extend).await);
+    }
+    let foreign = world.send(2, &hold.booking_id, BookingAct::Extend).await;
+    crew.turn(&world).await;
+    for question in questions {
+        let Some(Outcome::Booking(extended)) = world.answer(&question).await else { panic!("it is extended") };
+        assert_eq!(extended.expires_at, hold.expires_at.plus_seconds(20), "once");
+    }
+    assert_eq!(world.answer(&foreign).await, Some(Outcome::Refused(Refusal::NotFound)));
+    // Past its first deadline it is nobody else's, whoever is asked: nothing is contradicted.
+    crew.turn_until(&world, OPENS + 70_000, 5_000).await;
+    let rival = world.hold(2, "a", seats(&["1-1"])).await;
+    assert!(matches!(refused(&world, &mut crew, rival).await, Refusal::SeatsUnavailable { .. }));
+    assert_eq!((crew.gauges.contradicted_total.get(), crew.gauges.rebuilt_total.get()), (0, 1));
+    crew.turn_until(&world, OPENS + 81_000, 5_000).await;
+    held(&world, &mut crew, 2, seats(&["1-1"])).await;
+    let late = world.send(1, &hold.booking_id, BookingAct::Extend).await;
+    assert_eq!(refused(&world, &mut crew, late).await, Refusal::HoldExpired);
+}
+
+#[tokio::test]
+async fn an_extension_that_the_hold_table_does_not_hear_of_is_in_it_before_it_is_asked_again() {
+    let (world, mut crew) = open_sale().await;
+    let hold = held(&world, &mut crew, 1, seats(&["1-1"])).await;
+    world.holds.lose();
+    let question = world.send(1, &hold.booking_id, BookingAct::Extend).await;
+    assert!(matches!(answer(&world, &mut crew, question).await, Outcome::Booking(_)));
+    crew.turn_until(&world, OPENS + 70_000, 5_000).await;
+    let rival = world.hold(2, "a", seats(&["1-1"])).await;
+    assert!(matches!(refused(&world, &mut crew, rival).await, Refusal::SeatsUnavailable { .. }));
+    assert_eq!(crew.gauges.contradicted_total.get(), 0);
+}
+
+#[tokio::test]
+async fn money_told_for_what_can_not_be_had_goes_back_and_what_can_is_confirmed_with_it() {
+    let (world, mut crew) = open_sale().await;
+    for (number, seat) in [(1, "1-1"), (2, "1-2"), (3, "1-3"), (4, "1-4")] {
+        held(&world, &mut crew, number, seats(&[seat])).await;
+    }
+    for (paid, amount) in [(1, 1_000), (2, 1_000), (3, 1_000), (4, 900), (5, 1_000), (6, 700)] {
+        world.pay(paid, amount, SandboxOutcome::Approve).await;
+    }
+    let tell = async |crew: &mut Crew, number: u64, paid: u64, amount: i64| {
+        for _ in 0..2 {
+            let question = world.send(number, &booking(number, "a"), support::told(paid, amount)).await;
+            answer(&world, crew, question).await;
+        }
+        status(&world, &transaction(paid)).await.expect("a payment")
+    };
+    let steps = async |number: u64, paid: u64| -> Vec<PaymentStep> {
+        let acts = world.ledger.payment_acts(&booking(number, "a")).await.expect("acts");
+        acts.iter().filter(|act| act.transaction == transaction(paid)).map(|act| act.step).collect()
+    };
+    let back = [PaymentStep::Asked, PaymentStep::VoidDue, PaymentStep::Voided];
+    assert_eq!(tell(&mut crew, 1, 1, 1_000).await, PaymentStatus::Captured, "what can be had");
+    assert_eq!(tell(&mut crew, 1, 2, 1_000).await, PaymentStatus::Voided, "a second payment");
+    assert_eq!(steps(1, 2).await, back);
+    let release = world.send(2, &booking(2, "a"), BookingAct::Release).await;
+    answer(&world, &mut crew, release).await;
+    assert_eq!(tell(&mut crew, 2, 3, 1_000).await, PaymentStatus::Voided, "it was given back");
+    assert_eq!(tell(&mut crew, 3, 4, 900).await, PaymentStatus::Voided, "another amount");
+    let acts = world.ledger.payment_acts(&booking(3, "a")).await.expect("acts");
+    assert!(acts.iter().all(|act| act.amount.amount == 900), "{acts:?}");
+    let own = world.confirm(3, "a", 4, 1_000).await;
+    assert!(matches!(refused(&world, &mut crew, own).await, Refusal::PaymentDeclined { .. }), "another card may do");
+    // The buyer is first, and learns of the amount; then the provider tells.
+    let own = world.confirm(4, "a", 6, 1_000).await;
+    assert_eq!(refused(&world, &mut crew, own).await, Refusal::AmountMismatch { due: 1_000, paid: 700 });
+    assert_eq!(tell(&mut crew, 4, 6, 700).await, PaymentStatus::Voided, "declined, and given back all the same");
+    // Cancelled: what paid for it is told again, and then another payment.
+    let cancel = world.send(1, &booking(1, "a"), BookingAct::Cancel { seats: Vec::new(), refund: None }).await;
+    answer(&world, &mut crew, cancel).await;
+    assert_eq!(tell(&mut crew, 1, 1, 1_000).await, PaymentStatus::Captured, "its refund is its own affair");
+    assert_eq!(tell(&mut crew, 1, 5, 1_000).await, PaymentStatus::Voided);
+    let all = [1, 2, 3, 4].map(|number| booking(number, "a"));
+    invariants::money_has_its_booking(&world, &all, &[1, 2, 3, 4, 5, 6].map(transaction)).await;
+}
+
+#[tokio::test]
 async fn two_payments_for_one_booking_take_the_money_once() {
     let (world, mut crew) = open_sale().await;
     held(&world, &mut crew, 1, seats(&["1-1"])).await;

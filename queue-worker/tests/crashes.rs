@@ -9,7 +9,10 @@ use booking_core::{
     id::{BookingId, TransactionId},
     line::Place,
     message::{BookingAct, Outcome, Refusal},
-    ports::{ledger::LedgerReader as _, payments::SandboxOutcome},
+    ports::{
+        ledger::LedgerReader as _,
+        payments::{PaymentStatus, Payments as _, SandboxOutcome},
+    },
     seats::SeatIndex,
 };
 use support::{
@@ -66,8 +69,10 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
         let question = world.send(number, &booking(number, "a"), act.clone()).await;
         asked.push((number, act, question));
     }
-    let question = world.send(3, &booking(3, "a"), BookingAct::Release).await;
-    asked.push((3, BookingAct::Release, question));
+    for (number, act) in [(4, BookingAct::Extend), (3, BookingAct::Release)] {
+        let question = world.send(number, &booking(number, "a"), act.clone()).await;
+        asked.push((number, act, question));
+    }
     ask_until_answered(&world, &mut crew, asked).await;
     // A payment for what was given back, and a long wait: what is left expires, what hangs is settled.
     let act = BookingAct::Confirm { transaction: transaction(3), amount: 2_000, contact: Some(contact(3)) };
@@ -110,7 +115,28 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     let question = world.send(6, &booking(6, "a"), revoke.clone()).await;
     asked.push((6, revoke, question));
     ask_until_answered(&world, &mut crew, asked).await;
+    // What the provider tells: a second payment for what is sold, one for what was given back, one of another amount for
+    // what is held, and one for what ran out; and once more what is sold.
+    let wanted = booking_core::message::Wanted::BestAvailable { count: 2, category: None };
+    let fingerprint = booking_core::digest::Digest::of(&[format!("{wanted:?}").as_bytes()]);
+    let hold = BookingAct::Hold { session: support::session(7), max_seats: 4, wanted, fingerprint };
+    let question = world.send(7, &booking(7, "a"), hold.clone()).await;
+    ask_until_answered(&world, &mut crew, vec![(7, hold, question)]).await;
+    let mut asked = Vec::new();
+    for (number, paid, amount) in [(6, 7, 2_000), (3, 8, 2_000), (7, 9, 1_999), (4, 10, 2_000), (6, 6, 2_000)] {
+        if paid != 6 {
+            world.pay(paid, amount, SandboxOutcome::Approve).await;
+        }
+        let act = support::told(paid, amount);
+        let question = world.send(number, &booking(number, "a"), act.clone()).await;
+        asked.push((number, act, question));
+    }
+    ask_until_answered(&world, &mut crew, asked).await;
     crew.turn_until(&world, 100_000, 10_000).await;
+    for paid in 7..=9 {
+        let status = world.payments.standing(&transaction(paid)).await.expect("a look").expect("a payment").status;
+        assert_eq!(status, PaymentStatus::Voided, "invariant 9: payment {paid} can't be for anything");
+    }
     let counts = world.ledger.door_counts(&world.event).await.expect("counts");
     assert_eq!((counts.by_gate, counts.revoked), (vec![("North".to_owned(), 1)], 1), "invariant 11");
 
@@ -131,8 +157,8 @@ async fn small_sale(part: Part, faults: &std::sync::Arc<Faults>, drops_failed: b
     assert_eq!(done, ["r1", "c2", "c1"], "{case}: each once");
     let first = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
     assert_eq!((first.state, first.refund), (BookingState::Cancelled, Some(1_000)), "{case}");
-    let bookings: Vec<BookingId> = (0..7).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
-    let payments: Vec<TransactionId> = (1..=6).map(transaction).collect();
+    let bookings: Vec<BookingId> = (0..8).flat_map(|number| [booking(number, "a"), booking(number, "b")]).collect();
+    let payments: Vec<TransactionId> = (1..=10).map(transaction).collect();
     invariants::seats_have_one_owner(&world).await;
     invariants::what_was_answered_is_so(&world).await;
     invariants::everybody_is_drawn_once(&world, &line, &places).await;

@@ -76,6 +76,15 @@ impl SettingFlags {
     }
 }
 
+/// What a process that is looked at does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DoctorRole {
+    /// `weir gateway`
+    Gateway,
+    /// `weir queue-worker`
+    QueueWorker,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a gateway alone: visitors' and operators' edge. The stores must be servers that other processes share
@@ -85,7 +94,11 @@ pub(crate) enum Command {
     /// Bring the databases of the configuration to what this version needs; starting does the same
     Migrate,
     /// Check everything that the configuration names, and say what is wrong and what to do
-    Doctor,
+    Doctor {
+        /// Check only what this role needs: a gateway, say, has no key to the payment provider
+        #[arg(long, value_enum)]
+        role: Option<DoctorRole>,
+    },
     /// Compare ledger, hold tables, payments and outbox; name each difference and mend what has one right answer
     Reconcile {
         /// Mend nothing

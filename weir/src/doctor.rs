@@ -7,17 +7,17 @@ use crate::{
     data::{DataError, DataFolder},
     failure::Failure,
     output::say,
-    stores,
+    stores::{self, Role},
 };
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Looks, and prints a line for each thing looked at.
+/// Looks at what `role` needs, and prints a line for each thing looked at.
 ///
 /// # Errors
 /// [`Failure::Check`] if something is wrong.
-pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn run(config: &Config, role: Role) -> Result<(), Failure> {
     let (locked, shared);
     let folder: &DataFolder = match DataFolder::lock(&config.data.folder) {
         // A gateway beside this uses its keys alone; the stores are servers.
@@ -30,7 +30,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             &locked
         }
     };
-    let examining = tokio::time::timeout(PATIENCE, stores::examine(config, folder.path()));
+    let examining = tokio::time::timeout(PATIENCE, stores::examine(config, role, folder.path()));
     let Ok(examined) = examining.await else {
         let seconds = PATIENCE.as_secs();
         return Err(anyhow::anyhow!("the stores did not all answer within {seconds} s").into());

@@ -27,7 +27,7 @@ mod system;
 mod verify_draw;
 mod webhooks;
 
-use cli::{Cli, Command, ConfigCommand, OperatorKeyCommand};
+use cli::{Cli, Command, ConfigCommand, DoctorRole, OperatorKeyCommand};
 use config::{Config, ConfigError};
 use data::{DataFolder, operator_keys::OperatorKeys};
 use failure::Failure;
@@ -67,9 +67,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| stores::migrate(&config))
         }
-        Some(Command::Doctor) => {
+        Some(Command::Doctor { role }) => {
             let config = configuration(&cli.settings)?;
-            block_on(&config, |_| doctor::run(&config))
+            let role = match role {
+                None => Role::All,
+                Some(DoctorRole::Gateway) => Role::Gateway,
+                Some(DoctorRole::QueueWorker) => Role::Worker,
+            };
+            block_on(&config, |_| doctor::run(&config, role))
         }
         Some(Command::Reconcile { dry_run }) => {
             let config = configuration(&cli.settings)?;

@@ -40,6 +40,7 @@ struct Sums {
     joins: u64,
     admissions: u64,
     holds: u64,
+    extensions: u64,
     confirmations: u64,
     cancellations: u64,
 }
@@ -52,6 +53,7 @@ impl Sums {
         self.joins += report.counted.joins;
         self.admissions += report.counted.admissions;
         self.holds += report.counted.holds;
+        self.extensions += report.counted.extensions;
         self.confirmations += report.counted.confirmations;
         self.cancellations += report.counted.cancellations;
         self.failed += u64::from(report.broken.is_some());
@@ -60,11 +62,12 @@ impl Sums {
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, failed, steps, crashes, joins, admissions, holds, confirmations, cancellations } = self;
+        let Self { seeds, failed, steps, crashes, joins, admissions, holds, extensions, confirmations, cancellations } =
+            self;
         write!(
             f,
             "{seeds} seeds, {failed} failed: {steps} steps, {crashes} crashes, {joins} joins, {admissions} admissions, \
-             {holds} holds, {confirmations} confirmations, {cancellations} cancellations"
+             {holds} holds, {extensions} extensions, {confirmations} confirmations, {cancellations} cancellations"
         )
     }
 }

@@ -19,7 +19,7 @@ use booking_core::ports::{
     holds::Holds,
     ledger::Ledger,
     log::Log,
-    payments::{PaymentNotices, Payments, SandboxPayments},
+    payments::{PaymentNotices, Payments, Sandbox},
 };
 
 use crate::{
@@ -76,7 +76,7 @@ pub(crate) struct Stores {
     /// The payment provider; a gateway has none.
     pub(crate) payments: Option<Arc<dyn Payments>>,
     /// The same provider, if it is the sandbox.
-    pub(crate) sandbox: Option<Arc<dyn SandboxPayments>>,
+    pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
     /// What reads the provider's notices, if it sends any here.
     pub(crate) notices: Option<Arc<dyn PaymentNotices>>,
     /// Letters to buyers, if any are sent; a gateway sends none.
@@ -130,10 +130,10 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
     outcome
 }
 
-/// Opens every store of the configuration and asks it something, whatever the others answer: what was looked at, and
-/// what is wrong with it.
-pub(crate) async fn examine(config: &Config, folder: &Path) -> Vec<(String, Result<(), Failure>)> {
-    let mut opening = Opening::of(config, Role::All, folder);
+/// Opens every store of the configuration that `role` needs and asks it something, whatever the others answer: what was
+/// looked at, and what is wrong with it.
+pub(crate) async fn examine(config: &Config, role: Role, folder: &Path) -> Vec<(String, Result<(), Failure>)> {
+    let mut opening = Opening::of(config, role, folder);
     let examined = opening.examine().await;
     opening.open.close().await;
     examined

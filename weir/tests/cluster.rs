@@ -94,6 +94,18 @@ async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_booking_ends_as_it_should_at_every_edge() {
+    let cluster = Cluster::new();
+    let admin = operator_key(cluster.data(), "admin");
+    let (gateway, workers) = (cluster.gateway(), [cluster.worker(), cluster.worker()]);
+    let held = kit::edges::edges_of_a_booking(&Client::new(&gateway.public), &admin).await;
+    gateway.kill();
+    workers.into_iter().for_each(Weir::kill);
+    let (gateway, _workers) = (cluster.gateway(), [cluster.worker(), cluster.worker()]);
+    kit::edges::the_same_after_a_crash(&Client::new(&gateway.public), held).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_booking_is_cancelled_and_its_money_goes_back() {
     let cluster = Cluster::new();
     let (admin, viewer) = (operator_key(cluster.data(), "admin"), operator_key(cluster.data(), "viewer"));
@@ -200,6 +212,13 @@ fn the_doctor_finds_everything_well_and_names_what_is_not() {
     };
     let (code, said) = doctor(&[], "0");
     assert!(code == Some(0) && said.lines().count() == 8, "{said}");
+
+    // The key to the money is the workers' alone.
+    let stripe = ["--set", "stores.payments=stripe:"];
+    let (code, said) = doctor(&[&["--role", "gateway"], &stripe[..]].concat(), "0");
+    assert_eq!(code, Some(0), "{said}");
+    let keyless = wrong(doctor(&[&["--role", "queue-worker"], &stripe[..]].concat(), "0"));
+    assert!(keyless.len() == 1 && keyless[0].contains("stripe.secret_key"), "{keyless:?}");
 
     let gone = wrong(doctor(&["--set", "stores.desk=redis://127.0.0.1:1"], "0"));
     assert_eq!(gone.len(), 1, "{gone:?}");

@@ -133,6 +133,19 @@ async fn collisions_declined_payments_and_given_back_seats_end_as_they_should() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_booking_ends_as_it_should_at_every_edge() {
+    let folder = folder();
+    let data = data(&folder);
+    let admin = operator_key(&data, "admin");
+    let weir = Weir::start(&data);
+    let held = kit::edges::edges_of_a_booking(&Client::new(&weir.public), &admin).await;
+    weir.kill();
+    let weir = Weir::start(&data);
+    kit::edges::the_same_after_a_crash(&Client::new(&weir.public), held).await;
+    assert_eq!(weir.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_booking_is_cancelled_and_its_money_goes_back() {
     let folder = folder();
     let data = data(&folder);

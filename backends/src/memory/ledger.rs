@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
-        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -123,6 +123,10 @@ impl Ledger for MemoryLedger {
 
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         Ok(self.apply(|books, touched| batch.iter().map(|ask| books.confirm(ask, now, touched)).collect()))
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        Ok(self.apply(|books, touched| batch.iter().map(|ask| books.extend(ask, now, touched)).collect()))
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {

@@ -11,8 +11,12 @@ use booking_core::{
     money::Money,
     ports::{
         PortError, PortResult,
-        payments::{Authorisation, PaymentStanding, Payments, Refund, Refunded, SandboxOutcome, SandboxPayments},
+        payments::{
+            Authorisation, DueNotice, PaymentStanding, Payments, Refund, Refunded, Sandbox, SandboxOrder,
+            SandboxOutcome, SandboxPayments,
+        },
     },
+    time::Timestamp,
 };
 
 use super::locked;
@@ -33,10 +37,17 @@ impl Payments for MemoryPayments {
         transaction: &TransactionId,
         due: Money,
     ) -> PortResult<Authorisation> {
-        match locked(&self.0).get_mut(transaction) {
-            Some(payment) => payment.authorise(booking, due),
-            None => Ok(SandboxPayment::unknown()),
+        let (answer, delay) = match locked(&self.0).get_mut(transaction) {
+            Some(payment) => {
+                let delay = payment.delay();
+                (payment.authorise(booking, due), delay)
+            }
+            None => return Ok(SandboxPayment::unknown()),
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
+        answer
     }
 
     async fn capture(&self, booking: &BookingId, transaction: &TransactionId) -> PortResult<()> {
@@ -68,15 +79,35 @@ impl Payments for MemoryPayments {
 #[async_trait]
 impl SandboxPayments for MemoryPayments {
     async fn create(&self, transaction: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()> {
+        self.order(transaction, &SandboxOrder::plain(amount, outcome), Timestamp::default()).await
+    }
+}
+
+#[async_trait]
+impl Sandbox for MemoryPayments {
+    async fn order(&self, transaction: &TransactionId, order: &SandboxOrder, now: Timestamp) -> PortResult<()> {
         let mut payments = locked(&self.0);
         if let Some(made) = payments.get(transaction) {
-            return made.is_again(transaction, amount, outcome);
+            return made.is_again(transaction, order);
         }
         if payments.len() >= MAX_PAYMENTS {
             let reason = format!("the sandbox is full with {MAX_PAYMENTS} payments");
             return Err(PortError::Unavailable { port: "payments", reason });
         }
-        payments.insert(transaction.clone(), SandboxPayment::new(amount, outcome));
+        payments.insert(transaction.clone(), SandboxPayment::new(order, now));
+        Ok(())
+    }
+
+    async fn due_notices(&self, now: Timestamp, max: usize) -> PortResult<Vec<DueNotice>> {
+        let mut payments = locked(&self.0);
+        let due = payments.iter_mut().filter(|(_, payment)| payment.tell_at().is_some_and(|at| at <= now));
+        Ok(due.take(max).flat_map(|(id, payment)| payment.take_due(id, now)).collect())
+    }
+
+    async fn notice_sent(&self, due: &DueNotice) -> PortResult<()> {
+        if let Some(payment) = locked(&self.0).get_mut(&due.notice.transaction) {
+            payment.sent(due.number);
+        }
         Ok(())
     }
 }

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, PaymentStep,
-        Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, PaymentStep, Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -179,6 +179,13 @@ impl Ledger for PostgresLedger {
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         self.write(Needs::of_confirmations(batch, now), |books| {
             books.apply(batch, now, |books, ask, touched| Some(books.confirm(ask, now, touched)))
+        })
+        .await
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        self.write(Needs::of_bookings(batch.iter().map(|ask| &ask.booking)), |books| {
+            books.apply(batch, now, |books, ask, touched| Some(books.extend(ask, now, touched)))
         })
         .await
     }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 11] = [
+const STEPS: [(&str, &str); 13] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
@@ -27,6 +27,8 @@ const STEPS: [(&str, &str); 11] = [
     ("lean", include_str!("../../migrations/postgres/0009_lean.sql")),
     ("mail", include_str!("../../migrations/postgres/0010_mail.sql")),
     ("rehousing", include_str!("../../migrations/postgres/0011_rehousing.sql")),
+    ("extended", include_str!("../../migrations/postgres/0012_extended.sql")),
+    ("sandbox_notices", include_str!("../../migrations/postgres/0013_sandbox_notices.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

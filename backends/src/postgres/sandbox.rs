@@ -5,6 +5,7 @@ use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
     ports::{PortResult, payments::PaymentStanding},
+    time::Timestamp,
 };
 use sqlx::{Connection as _, PgConnection, types::Json};
 
@@ -39,9 +40,18 @@ impl PostgresSandbox {
                 .fetch_optional(&mut *connection))?;
         Ok(found.map(|payment| payment.0.standing()))
     }
+
+    async fn to_tell(&self, now: Timestamp, max: usize) -> PortResult<Vec<TransactionId>> {
+        let found: Vec<String> = ask!(&self.database, PORT, connection =>
+            sqlx::query_scalar("SELECT transaction_id FROM payments_sandbox WHERE tell_at <= $1 ORDER BY tell_at LIMIT $2")
+                .bind(now.as_millis())
+                .bind(i64::try_from(max).unwrap_or(i64::MAX))
+                .fetch_all(&mut *connection))?;
+        Ok(found.iter().filter_map(|id| id.parse().ok()).collect())
+    }
 }
 
-sandbox_verbs!(PostgresSandbox, look_up);
+sandbox_verbs!(PostgresSandbox, look_up, to_tell);
 
 async fn decide(database: PostgresDatabase, asks: Vec<Ask>) -> PortResult<Vec<Told>> {
     ask!(&database, PORT, connection => transact(connection, &asks))
@@ -66,16 +76,20 @@ async fn transact(connection: &mut PgConnection, asks: &[Ask]) -> Result<Vec<Tol
     let mut payments = before.clone();
     let told: Vec<Told> = asks.iter().map(|ask| ask.decide(&mut payments)).collect();
     let changed = payments.iter().filter(|(id, payment)| before.get(*id) != Some(payment));
-    let (ids, changed): (Vec<&str>, Vec<Json<&SandboxPayment>>) =
-        changed.map(|(id, payment)| (id.as_str(), Json(payment))).unzip();
+    let changed: Vec<(&TransactionId, &SandboxPayment)> = changed.collect();
+    let ids: Vec<&str> = changed.iter().map(|(id, _)| id.as_str()).collect();
+    let tell_at: Vec<Option<i64>> =
+        changed.iter().map(|(_, payment)| payment.tell_at().map(Timestamp::as_millis)).collect();
+    let changed: Vec<Json<&SandboxPayment>> = changed.into_iter().map(|(_, payment)| Json(payment)).collect();
     if !ids.is_empty() {
         sqlx::query(
-            "INSERT INTO payments_sandbox (transaction_id, payment)
-             SELECT * FROM UNNEST($1::text[], $2::jsonb[]) AS changed (id, payment) ORDER BY id
-             ON CONFLICT (transaction_id) DO UPDATE SET payment = excluded.payment",
+            "INSERT INTO payments_sandbox (transaction_id, payment, tell_at)
+             SELECT * FROM UNNEST($1::text[], $2::jsonb[], $3::bigint[]) AS changed (id, payment, tell_at) ORDER BY id
+             ON CONFLICT (transaction_id) DO UPDATE SET payment = excluded.payment, tell_at = excluded.tell_at",
         )
         .bind(&ids)
         .bind(&changed)
+        .bind(&tell_at)
         .execute(&mut *transaction)
         .await?;
     }

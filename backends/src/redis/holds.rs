@@ -120,6 +120,10 @@ impl Holds for RedisHolds {
             .map(|settle| match settle {
                 Settle::Booked(booking) => SETTLE.on(&keys).arg(booking.as_str()).arg("B"),
                 Settle::Freed(booking) => SETTLE.on(&keys).arg(booking.as_str()).arg("F"),
+                Settle::Extended(booking, until) => {
+                    let until = until.plus_millis(TABLE_GRACE_MS);
+                    SETTLE.on(&keys).arg(booking.as_str()).arg("E").arg(until.as_millis())
+                }
                 Settle::Kept(booking, kept) => SETTLE.on(&keys).arg(booking.as_str()).arg("K").arg(rising(kept)),
             })
             .collect();

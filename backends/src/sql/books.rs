@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use booking_core::{
     booking::{
         Booking, BookingState, CancelSeats, Cancelled, CheckIn, CheckedIn, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket, SeatChanges, SeatsFor,
-        Standings, TicketMark, given_up, judge_cancel, judge_check_in, judge_claim, judge_confirm, judge_expiry,
-        judge_release, judge_revocation, outbox_kind, payment_act, seat_status, settles_earlier,
+        Confirmed, ExtendHold, Extended, OutboxRow, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        SeatChanges, SeatsFor, Standings, TicketMark, given_up, judge_cancel, judge_check_in, judge_claim,
+        judge_confirm, judge_expiry, judge_extend, judge_release, judge_revocation, outbox_kind, payment_act,
+        seat_status, settles_earlier,
     },
     id::{BookingId, EventId, SessionId, TransactionId, UserId},
     ports::ledger::Applied,
@@ -155,6 +156,18 @@ impl Books {
         answer
     }
 
+    pub(crate) fn extend(&mut self, ask: &ExtendHold, now: Timestamp, touched: &mut Touched) -> Extended {
+        let kept = self.bookings.get(&ask.booking);
+        let has_its_seats = kept.is_some_and(|kept| {
+            !self.is_called_off(&kept.booking.event_id) && self.seats_for(kept, now) == SeatsFor::It
+        });
+        let is_resting =
+            kept.is_some_and(|Kept { booking, .. }| self.is_resting(&booking.event_id, &booking.seats, now));
+        let (answer, after) = judge_extend(kept.map(|kept| &kept.booking), ask, (has_its_seats, is_resting), now);
+        self.change(after, now, touched);
+        answer
+    }
+
     pub(crate) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
         let (answer, after) = judge_release(self.booking(&ask.booking), ask, now);
         self.change(after, now, touched);
@@ -253,12 +266,15 @@ impl Books {
     fn write(&mut self, booking: Booking, now: Timestamp, touched: &mut Touched) {
         let status = seat_status(booking.state);
         // Those that stay booked stay as they are.
+        let is_extended = booking.state == BookingState::Held && booking.extended;
         let is_new = booking.cancelled_seats.is_empty() && status != SeatStatus::Available;
         for index in booking.seats.iter().filter(|_| is_new) {
             let seat = self.seats.entry((booking.event_id.clone(), *index)).or_default();
             seat.owner = Some(booking.booking_id.clone());
             seat.changed = true;
-            touched.0.entry(booking.event_id.clone()).or_default().insert(*index, status);
+            if !is_extended {
+                touched.0.entry(booking.event_id.clone()).or_default().insert(*index, status);
+            }
         }
         self.outbox.push(OutboxRow { number: 0, kind: outbox_kind(&booking).to_owned(), booking, at: now });
     }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
-        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -54,6 +54,8 @@ static SCHEMA: Schema = Schema {
         ("moved", include_str!("../../migrations/sqlite/ledger/0003_moved.sql")),
         ("doors", include_str!("../../migrations/sqlite/ledger/0004_doors.sql")),
         ("rehousing", include_str!("../../migrations/sqlite/ledger/0005_rehousing.sql")),
+        ("extended", include_str!("../../migrations/sqlite/ledger/0006_extended.sql")),
+        ("told", include_str!("../../migrations/sqlite/ledger/0007_told.sql")),
     ],
 };
 
@@ -173,6 +175,10 @@ impl Ledger for SqliteLedger {
 
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         self.ask(|reply| Act::Confirm { batch: batch.to_vec(), now, reply }).await
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        self.ask(|reply| Act::Extend { batch: batch.to_vec(), now, reply }).await
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {

@@ -6,6 +6,7 @@ use booking_core::{
     id::{BookingId, TransactionId},
     money::Money,
     ports::{PortError, PortResult, payments::PaymentStanding},
+    time::Timestamp,
 };
 use sqlx::SqliteConnection;
 
@@ -22,7 +23,10 @@ const PORT: &str = "payments";
 static SCHEMA: Schema = Schema {
     port: PORT,
     application_id: 0x5770_6179,
-    steps: &[("payments", include_str!("../../migrations/sqlite/payments/0001_payments.sql"))],
+    steps: &[
+        ("payments", include_str!("../../migrations/sqlite/payments/0001_payments.sql")),
+        ("notices", include_str!("../../migrations/sqlite/payments/0002_notices.sql")),
+    ],
 };
 
 /// The most verbs that wait to be written; one more is answered as unavailable.
@@ -72,9 +76,20 @@ impl SqliteSandbox {
             found.and_then(|text| text.map(|text| Ok(from_json::<SandboxPayment>(&text)?.standing())).transpose());
         self.0.database.answer(standing)
     }
+
+    async fn to_tell(&self, now: Timestamp, max: usize) -> PortResult<Vec<TransactionId>> {
+        let found: Result<Vec<String>, _> =
+            sqlx::query_scalar("SELECT transaction_id FROM payments WHERE tell_at <= ?1 ORDER BY tell_at LIMIT ?2")
+                .bind(now.as_millis())
+                .bind(i64::try_from(max).unwrap_or(i64::MAX))
+                .fetch_all(self.0.database.readers())
+                .await;
+        let found = found.and_then(|ids| ids.iter().map(|id| from_text(id)).collect());
+        self.0.database.answer(found)
+    }
 }
 
-sandbox_verbs!(SqliteSandbox, look_up);
+sandbox_verbs!(SqliteSandbox, look_up, to_tell);
 
 /// What is asked for, and who waits for the answer.
 struct Act {
@@ -111,14 +126,18 @@ impl Group for Writer {
         for act in acts {
             act.reply.set(act.ask.decide(&mut payments));
         }
-        let changed: Vec<_> = payments.iter().filter(|(id, payment)| before.get(*id) != Some(payment)).collect();
+        let changed: Vec<_> = payments
+            .iter()
+            .filter(|(id, payment)| before.get(*id) != Some(payment))
+            .map(|(id, payment)| (id, payment, payment.tell_at().map(Timestamp::as_millis)))
+            .collect();
         if changed.is_empty() {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO payments (transaction_id, payment)
-             SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
-             ON CONFLICT (transaction_id) DO UPDATE SET payment = excluded.payment",
+            "INSERT INTO payments (transaction_id, payment, tell_at)
+             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
+             ON CONFLICT (transaction_id) DO UPDATE SET payment = excluded.payment, tell_at = excluded.tell_at",
         )
         .bind(to_json(&changed))
         .execute(transaction)

@@ -164,6 +164,7 @@ async fn the_hold_table_decides_as_its_rule() {
                             match dice.random_range(0..4) {
                                 0 => Settle::Booked(booking),
                                 1 => Settle::Kept(booking, any_seats(&mut dice)),
+                                2 => Settle::Extended(booking, now.plus_millis(dice.random_range(-500..6_000))),
                                 _ => Settle::Freed(booking),
                             }
                         })

@@ -105,6 +105,7 @@ pub fn judge_claim(claim: &ClaimSeats, standings: &Standings, now: Timestamp) ->
         state: BookingState::Held,
         total: claim.total,
         expires_at: claim.until,
+        extended: false,
         created_at: now,
         settled_at: None,
         transaction: None,

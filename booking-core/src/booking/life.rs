@@ -68,6 +68,7 @@ pub fn step(state: BookingState, event: BookingEvent) -> Step {
 /// The outbox's word for what `booking` has just become.
 pub fn outbox_kind(booking: &Booking) -> &'static str {
     match booking.state {
+        Held if booking.extended => "booking.extended",
         Held => "booking.held",
         Confirmed if !booking.cancelled_seats.is_empty() => "booking.reduced",
         Confirmed => "booking.confirmed",

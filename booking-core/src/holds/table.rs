@@ -84,7 +84,7 @@ impl HoldTable {
         Grant::Granted
     }
 
-    /// Ends a hold. Of a booking that is not there: nothing.
+    /// Ends a hold, or extends it. Of a booking that is not there: nothing.
     pub fn settle(&mut self, settle: &Settle) {
         match settle {
             Settle::Booked(booking) => {
@@ -92,6 +92,13 @@ impl HoldTable {
                     && let Some(claim) = &mut self.claims[*position as usize]
                 {
                     claim.until = None;
+                }
+            }
+            Settle::Extended(booking, until) => {
+                if let Some(position) = self.positions.get(booking)
+                    && let Some(claim) = &mut self.claims[*position as usize]
+                {
+                    claim.until = claim.until.map(|had| had.max(with_grace(*until)));
                 }
             }
             Settle::Freed(booking) => {
@@ -209,6 +216,7 @@ mod tests {
         Hold { booking: u8, seats: Vec<u32>, for_ms: i64 },
         Booked(u8),
         Freed(u8),
+        Extended(u8, i64),
         Kept(u8, Vec<u32>),
     }
 
@@ -218,6 +226,7 @@ mod tests {
             6 => (0_u8..20, seats, 1_i64..5_000).prop_map(|(booking, seats, for_ms)| Act::Hold { booking, seats, for_ms }),
             1 => (0_u8..20).prop_map(Act::Booked),
             1 => (0_u8..20).prop_map(Act::Freed),
+            1 => (0_u8..20, -500_i64..5_000).prop_map(|(booking, for_ms)| Act::Extended(booking, for_ms)),
             1 => (0_u8..20, prop::collection::vec(0_u32..12, 0..4)).prop_map(|(booking, seats)| Act::Kept(booking, seats)),
         ]
     }
@@ -263,6 +272,13 @@ mod tests {
                     Act::Freed(number) => {
                         table.settle(&Settle::Freed(booking(number)));
                         model.retain(|(who, ..)| *who != number);
+                    }
+                    Act::Extended(number, for_ms) => {
+                        let until = now.plus_millis(for_ms);
+                        table.settle(&Settle::Extended(booking(number), until));
+                        for (.., had) in model.iter_mut().filter(|(who, ..)| *who == number) {
+                            *had = had.map(|had| had.max(until.plus_millis(TABLE_GRACE_MS)));
+                        }
                     }
                     Act::Kept(number, kept) => {
                         let kept: Vec<_> = kept.into_iter().map(SeatIndex).collect();

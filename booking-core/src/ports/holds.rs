@@ -27,7 +27,7 @@ pub trait Holds: Send + Sync {
     /// Grants each of `wants` all its seats or none; one answer each, in order.
     async fn hold(&self, event: &EventId, wants: &[Want], now: Timestamp) -> PortResult<Vec<Grant>>;
 
-    /// Ends holds: seats booked for good, or free again. Of a booking that is not there: nothing.
+    /// Ends holds, with their seats booked for good or free again, or extends them. Of a booking that is not there: nothing.
     async fn settle(&self, event: &EventId, settles: &[Settle]) -> PortResult<()>;
 
     /// Every seat that is held or booked at `now`.

@@ -17,8 +17,8 @@ use super::PortResult;
 use crate::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
-        Released, Revocation, RevokeTicket, SeatChanges, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, Release, Released, Revocation, RevokeTicket, SeatChanges, Telling, ToCarry, Totals,
     },
     catalog::Moved,
     digest::Digest,
@@ -121,6 +121,9 @@ pub trait Ledger: LedgerReader {
     /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
 
+    /// Extends live holds, each once: whoever asks again is answered the same. Nothing changes on the seat maps.
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>>;
+
     /// Gives held seats back.
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>>;
 
@@ -196,7 +199,7 @@ pub trait Ledger: LedgerReader {
     async fn record_payment(&self, act: &PaymentAct) -> PortResult<()>;
 
     /// Up to `max` payments and refunds that [began](crate::booking::PaymentStep::is_begin) at or before `until` and
-    /// have no [end](crate::booking::PaymentStep::is_end) yet, oldest first: the act that began each. What a finaliser
+    /// are [open](crate::booking::open_since), oldest first: the act that began each. What a finaliser
     /// that died, or a provider that did not answer, left behind. Not those that are stuck.
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>>;
 

@@ -143,9 +143,65 @@ pub enum SandboxOutcome {
     RefuseRefund,
 }
 
+/// The longest that the sandbox takes over an authorisation, in milliseconds.
+pub const MAX_DELAY_MS: u32 = 60_000;
+/// The most notices that the sandbox sends of one payment.
+pub const MAX_NOTICES: usize = 4;
+/// The latest that it sends one after the payment was made, in milliseconds: ten minutes.
+pub const MAX_NOTICE_MS: u32 = 600_000;
+/// How long whoever was given a notice to send has for it, in milliseconds, before it is given out again.
+pub const NOTICE_LEASE_MS: i64 = 30_000;
+
+/// A payment to make at the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxOrder {
+    /// How much it is.
+    pub amount: Money,
+    /// How it goes.
+    pub outcome: SandboxOutcome,
+    /// How much later the first authorisation is answered, in milliseconds, at most [`MAX_DELAY_MS`]: whatever it decides
+    /// is decided before.
+    pub delay_ms: u32,
+    /// The booking that its notices are about.
+    pub booking: Option<BookingId>,
+    /// How long after it was made each notice is sent, in milliseconds: at most [`MAX_NOTICES`] of at most
+    /// [`MAX_NOTICE_MS`], and none without a booking.
+    pub notices_ms: Vec<u32>,
+}
+
+impl SandboxOrder {
+    /// A payment that is answered at once and of which nothing is told unasked.
+    pub fn plain(amount: Money, outcome: SandboxOutcome) -> Self {
+        Self { amount, outcome, delay_ms: 0, booking: None, notices_ms: Vec::new() }
+    }
+}
+
+/// A notice that the sandbox is to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueNotice {
+    /// Which of its payment's, from 0.
+    pub number: u32,
+    /// What it says.
+    pub notice: Notice,
+}
+
 /// The provider for trying things out: payments are made by whoever asks, and end as asked.
 #[async_trait]
 pub trait SandboxPayments: Payments {
     /// Makes a payment of `amount` that will go as `outcome` says. The same id again with the same content is one.
     async fn create(&self, transaction: &TransactionId, amount: Money, outcome: SandboxOutcome) -> PortResult<()>;
+}
+
+/// Our own sandbox: it also takes its time, and tells unasked, as it is asked to.
+#[async_trait]
+pub trait Sandbox: SandboxPayments {
+    /// Makes a payment with everything that may be said of it; its notices count from `now`.
+    async fn order(&self, transaction: &TransactionId, order: &SandboxOrder, now: Timestamp) -> PortResult<()>;
+
+    /// Notices of up to `max` payments that are due at `now`. Nobody else is given them for [`NOTICE_LEASE_MS`]; then
+    /// whoever asks, unless they were [sent](Self::notice_sent): so each is sent, through any crash, and at times twice.
+    async fn due_notices(&self, now: Timestamp, max: usize) -> PortResult<Vec<DueNotice>>;
+
+    /// Notes that the notice was taken by whoever it was sent to.
+    async fn notice_sent(&self, due: &DueNotice) -> PortResult<()>;
 }

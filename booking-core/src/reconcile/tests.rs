@@ -71,6 +71,7 @@ fn paid_booking(state: BookingState) -> Booking {
         state,
         total: euros(1_000),
         expires_at: Timestamp::from_millis(10),
+        extended: false,
         created_at: Timestamp::from_millis(1),
         settled_at: None,
         transaction: (state == BookingState::Confirmed || state == BookingState::Cancelled).then(transaction),

@@ -2,8 +2,11 @@
 
 import { $, announce, lang, make, page, setText, show, t } from "./page.js";
 import { call, explain } from "./api.js";
-import { clockFace, money } from "./format.js";
+import { clockFace, duration, money } from "./format.js";
 import { seatName } from "./seats.js";
+
+/** More time is offered from here on. */
+const LITTLE_TIME_MS = 120_000;
 
 /**
  * The checkout. `admission()` gives the admission's headers; `onPaid(booking)` is called with a confirmed booking,
@@ -13,6 +16,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
   let booking;
   let working = false;
   let warned = false;
+  let offered = false;
   // A payment that was made and not yet refused: asked about again rather than made twice.
   let transaction;
 
@@ -23,14 +27,15 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
     show($("checkout-notice"), Boolean(text));
   }
 
-  function busy(now) {
+  function busy(now, isPaying = false) {
     working = now;
     const pay = $("checkout-pay");
     if (pay) {
       pay.disabled = now;
-      setText(pay, now ? t("checkout-paying") : t("checkout-pay", { amount: price(booking.totalAmount) }));
+      setText(pay, isPaying ? t("checkout-paying") : t("checkout-pay", { amount: price(booking.totalAmount) }));
     }
     $("checkout-release").disabled = now;
+    $("checkout-extend").disabled = now;
   }
 
   function over(text) {
@@ -49,7 +54,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
 
   async function pay(outcome) {
     if (working) return;
-    busy(true);
+    busy(true, true);
     notice("");
     const amount = booking.totalAmount;
     try {
@@ -98,9 +103,44 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
     }
   }
 
+  async function extend() {
+    if (working) return;
+    busy(true);
+    setText($("checkout-extend"), t("checkout-more-asking"));
+    const had = booking;
+    try {
+      const { data } = await call("POST", `/v1/bookings/${had.bookingId}/extend`, { attempts: 3 });
+      booking = { ...had, expiresAt: data.expiresAt, extendableBySeconds: undefined };
+      warned = false;
+      notice("");
+      announce(t("checkout-more-done", { duration: duration(clock.until(booking.expiresAt), t) }));
+      // The button that was pressed goes away: its reader goes on where the time is told.
+      $("checkout-title").focus();
+    } catch (refusal) {
+      if (refusal.slug === "hold-expired") return over(t("checkout-expired"));
+      notice(explain(refusal, t));
+    }
+    busy(false);
+    tick();
+  }
+
+  /** Offers more time when little is left, and says so once. */
+  function offer(left) {
+    const seconds = booking.extendableBySeconds;
+    const isOffered = Boolean(seconds) && left > 0 && left < LITTLE_TIME_MS;
+    show($("checkout-more"), isOffered);
+    if (!isOffered || working) return;
+    const more = t("checkout-more", { duration: duration(seconds * 1000, t) });
+    setText($("checkout-extend"), more);
+    setText($("checkout-more-offer"), t("checkout-more-offer"));
+    if (!offered) announce(`${t("checkout-more-offer")} ${more}`);
+    offered = true;
+  }
+
   function tick() {
     if (!booking) return;
     const left = clock.until(booking.expiresAt);
+    offer(left);
     setText($("checkout-timer"), t("checkout-timer", { duration: clockFace(left) }));
     $("checkout-timer").classList.toggle("urgent", left < 60_000);
     if (left > 0 && left < 60_000 && !warned) {
@@ -118,6 +158,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
   // Another outcome is another payment.
   $("checkout-form")?.addEventListener("change", () => (transaction = undefined));
   $("checkout-release").addEventListener("click", release);
+  $("checkout-extend").addEventListener("click", extend);
   setInterval(tick, 250);
 
   return {
@@ -126,6 +167,7 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
       booking = held;
       transaction = undefined;
       warned = false;
+      offered = false;
       notice("");
       $("checkout-seats").replaceChildren(
         ...held.seatDetails.map((seat) =>

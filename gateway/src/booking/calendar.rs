@@ -143,6 +143,7 @@ mod tests {
             state,
             total: Money { amount: 500, currency: "EUR".parse().unwrap() },
             expires_at: Timestamp::default(),
+            extended: false,
             created_at: Timestamp::default(),
             settled_at: Some(Timestamp::from_millis(1_893_456_000_123)),
             transaction: None,

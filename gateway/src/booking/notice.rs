@@ -1,15 +1,18 @@
 //! The provider's notices: a buyer who paid and then was cut off gets the seats all the same.
 //!
-//! A notice becomes the command that the buyer's own confirmation is, so that both, twice, and in any order, end in the
-//! same booking.
+//! A notice becomes a command beside the buyer's own confirmation, so that both, twice, and in any order, end in the same
+//! booking. What the booking can't be had for is given back.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use booking_core::{
-    booking::{Booking, BookingState},
+    booking::Booking,
     message::{self, BookingAct, BookingCommand},
-    ports::{log::Topic, payments::Notice},
+    ports::{
+        log::Topic,
+        payments::{Notice, PaymentNotices},
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -47,42 +50,52 @@ pub(crate) async fn take_notice(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<StatusCode> {
-    let Some(notices) = &app.parts.notices else { return Err(nothing_here()) };
+    let sandbox = app.parts.sandbox.as_ref().filter(|_| app.settings.sandbox);
+    let notices: &dyn PaymentNotices = match (&app.parts.notices, sandbox) {
+        (Some(notices), _) => &**notices,
+        (None, Some(_)) => &app.sandbox_notices,
+        (None, None) => return Err(nothing_here()),
+    };
     let signature = headers.get(notices.signature_header()).and_then(|value| value.to_str().ok());
-    match notices.read(signature.unwrap_or_default(), &body, app.parts.clock.now()) {
-        Ok(Some(notice)) => take(&app, &info, notice).await?,
-        Ok(None) => {}
-        Err(refused) => {
-            info.count(&app, Counted::Address, app.limits.address_key(info.address()))?;
-            tracing::warn!(%refused, "a notice of a payment is refused");
-            return Err(Problem::invalid_request(format!("This is no notice: {refused}.")));
-        }
-    }
+    take_signed(&app, &info, notices, signature.unwrap_or_default(), &body).await?;
     Ok(StatusCode::OK)
 }
 
-/// Confirms for the booking's user. Where it can't help, nothing is done: the provider would only send it again.
+/// Takes what `notices` says was sent by the provider.
+pub(crate) async fn take_signed(
+    app: &App,
+    info: &RequestInfo,
+    notices: &dyn PaymentNotices,
+    signature: &str,
+    body: &[u8],
+) -> Result<(), Problem> {
+    match notices.read(signature, body, app.parts.clock.now()) {
+        Ok(Some(notice)) => take(app, info, notice).await,
+        Ok(None) => Ok(()),
+        Err(refused) => {
+            info.count(app, Counted::Address, app.limits.address_key(info.address()))?;
+            tracing::warn!(%refused, "a notice of a payment is refused");
+            Err(Problem::invalid_request(format!("This is no notice: {refused}.")))
+        }
+    }
+}
+
+/// Leaves it to the worker what becomes of the money. Where there is no such booking, nothing is done: the provider would
+/// only send it again.
 async fn take(app: &App, info: &RequestInfo, notice: Notice) -> Result<(), Problem> {
     let Some(booking) = app.parts.ledger.booking(&notice.booking).await? else {
         tracing::warn!(booking = %notice.booking, transaction = %notice.transaction, "paid for no booking of ours");
         return Ok(());
     };
-    match booking.state {
-        // A hold that ran out may still be had; and where it can't, the worker gives the money back.
-        BookingState::Held | BookingState::Expired if booking.total == notice.amount => {
-            confirm(app, info, booking, notice).await
-        }
-        BookingState::Confirmed if booking.transaction.as_ref() == Some(&notice.transaction) => Ok(()),
-        state => {
-            let (booking, transaction) = (&notice.booking, &notice.transaction);
-            tracing::warn!(%booking, %transaction, ?state, "paid for what can't be had for it any more");
-            Ok(())
-        }
+    // Told again: it is confirmed with it, or was.
+    if booking.ends_session() && booking.transaction.as_ref() == Some(&notice.transaction) {
+        return Ok(());
     }
+    pass_on(app, info, booking, notice).await
 }
 
 /// In the log, and not waited for.
-async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice) -> Result<(), Problem> {
+async fn pass_on(app: &App, info: &RequestInfo, booking: Booking, notice: Notice) -> Result<(), Problem> {
     let key = booking.event_id.clone();
     let deadline = app.parts.clock.now().plus_seconds(LIVES_SECONDS);
     let sent = commands::send(app, &Topic::Bookings, key.as_str(), |reply_to, _| {
@@ -93,7 +106,7 @@ async fn confirm(app: &App, info: &RequestInfo, booking: Booking, notice: Notice
             event: booking.event_id,
             booking: booking.booking_id,
             user: booking.user_id,
-            act: BookingAct::Confirm { transaction: notice.transaction, amount: notice.amount.amount, contact: None },
+            act: BookingAct::Paid { transaction: notice.transaction, amount: notice.amount },
         })
     });
     sent.await.map(drop)

@@ -46,6 +46,7 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
         Refusal::SeatsHeld { holds, until } => {
             Problem::seats_held(detail).with("holds", holds).with("until", serde_json::json!(until))
         }
+        Refusal::NotExtendable => Problem::not_extendable(detail),
         Refusal::HoldExpired => Problem::hold_expired(detail),
         Refusal::PaymentDeclined { .. } => Problem::payment_declined(detail),
         Refusal::AmountMismatch { due, paid } => Problem::amount_mismatch(detail).with("due", due).with("paid", paid),

@@ -41,6 +41,9 @@ pub(crate) struct BookingView {
     /// When the hold runs out, or ran out.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: Timestamp,
+    /// By how many seconds the hold can be extended, once, while it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extendable_by_seconds: Option<u32>,
     /// One for each seat, once confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tickets: Option<Vec<Ticket>>,
@@ -191,6 +194,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
         total_amount: booking.total.amount,
         currency: booking.total.currency,
         expires_at: booking.expires_at,
+        extendable_by_seconds: extendable_by_seconds(app, &event, booking, now),
         tickets: is_confirmed.then(|| {
             let ticket = |(index, seat): &(SeatIndex, &booking_core::seats::map::Seat)| {
                 let ticket_id = ticket_id(&booking.booking_id, booking.bought(*index));
@@ -215,6 +219,16 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
         refund_amount: booking.refund,
         refund_status: refund_status(app, booking).await?,
     })
+}
+
+/// By how much the hold of `booking` can be extended.
+fn extendable_by_seconds(app: &App, event: &Event, booking: &Booking, now: Timestamp) -> Option<u32> {
+    if booking.extended || !booking.is_live_hold(now) || now >= event.starts_at {
+        return None;
+    }
+    let sale = app.sales.get(booking.event_id.as_str())?;
+    let seconds = sale.line().policy()?.extend_seconds;
+    (seconds > 0).then_some(seconds)
 }
 
 /// How far the refunds of `booking` got; `None` where nothing is given back.

@@ -48,6 +48,7 @@ fn letter(kind: &str, seats: &[u32], cancelled: &[u32], refund: Option<i64>) -> 
         state: BookingState::Confirmed,
         total: Money { amount: 9_105, currency: "EUR".parse().unwrap() },
         expires_at: at("2030-06-01T10:05:00.000Z"),
+        extended: false,
         created_at: at("2030-06-01T10:00:00.000Z"),
         settled_at: None,
         transaction: None,

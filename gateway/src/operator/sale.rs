@@ -59,6 +59,8 @@ pub(crate) struct Policy {
     session_seconds: Option<u32>,
     /// How long seats stay held, 10 to 7,200 s. Default 300.
     hold_seconds: Option<u32>,
+    /// By how much a buyer may have a hold extended, once, 0 to 3,600 s. Default 0: not at all.
+    extend_seconds: Option<u32>,
     /// The most seats of one admission, 1 to 100. Default 6.
     max_seats: Option<u32>,
     /// How long a batch stays open after the lobby, 100 to 60,000 ms. Default 1,000.

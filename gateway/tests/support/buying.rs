@@ -1,5 +1,6 @@
 //! A sale, and what a buyer does in it.
 
+use booking_core::sale::SalePolicy;
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,6 +10,11 @@ use crate::{
 
 /// An event with an open sale, made as an operator makes it.
 pub(crate) async fn sale(world: &World) -> String {
+    sale_of(world, &world.policy(200)).await
+}
+
+/// The same with a policy of its own.
+pub(crate) async fn sale_of(world: &World, policy: &SalePolicy) -> String {
     workers::start(world);
     let create = async |path: &str, body: Value| {
         let (status, body) = read(world.post(path).bearer_auth(ADMIN_KEY).json(&body).send().await.unwrap()).await;
@@ -25,9 +31,8 @@ pub(crate) async fn sale(world: &World) -> String {
         "startsAt": world.now().plus_seconds(86_400), "currency": "EUR", "prices": { "stalls": 2_500 },
     });
     let event = text(&create("/v1/operator/events", event).await["eventId"]);
-    let policy = serde_json::to_value(world.policy(200)).unwrap();
     let path = format!("/v1/operator/events/{event}/sale");
-    let put = world.request(reqwest::Method::PUT, &path).bearer_auth(ADMIN_KEY).json(&policy).send().await.unwrap();
+    let put = world.request(reqwest::Method::PUT, &path).bearer_auth(ADMIN_KEY).json(policy).send().await.unwrap();
     let (status, body) = read(put).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(text(&body["commitment"]).len(), 64);

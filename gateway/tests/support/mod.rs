@@ -329,6 +329,7 @@ impl World {
             turn_seconds: 60,
             session_seconds: 600,
             hold_seconds: 300,
+            extend_seconds: 0,
             max_seats: 4,
             batch_ms: 1_000,
             orphans_allowed: true,

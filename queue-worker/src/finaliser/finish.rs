@@ -7,6 +7,7 @@ use booking_core::{
     holds::Settle,
     id::EventId,
     message::{Outcome, Refusal},
+    money::Money,
     ports::PortResult,
     time::Timestamp,
 };
@@ -23,6 +24,7 @@ enum End {
     Take(Booking),
     SeeTaken(Booking),
     GiveBack(Booking, Payment),
+    GiveBackTold(Booking, Payment, Money),
 }
 
 /// Answers, tells the screens, and takes or gives back the money of each.
@@ -47,6 +49,10 @@ pub(super) async fn finish(
             Verdict::GiveBack(booking, outcome) => {
                 ends.push(End::GiveBack(booking, payment));
                 outcome
+            }
+            Verdict::GiveBackTold(booking, amount) => {
+                ends.push(End::GiveBackTold(booking, payment, amount));
+                Outcome::Done
             }
             Verdict::Paid(booking) | Verdict::Confirmed(booking) | Verdict::ConfirmedNow(booking) => {
                 let settle = Settle::Booked(booking.booking_id.clone());
@@ -82,6 +88,10 @@ async fn bring_to_its_end(parts: &Parts, gauges: &Gauges, end: &End, now: Timest
         End::SeeTaken(booking) => (booking, money::see_taken(parts, booking, now).await),
         End::GiveBack(booking, payment) => {
             let given_back = money::give_back(parts, booking, &payment.transaction, now).await;
+            (booking, given_back.map(|given_back| gauges.voided_total.add(usize::from(given_back))))
+        }
+        End::GiveBackTold(booking, payment, amount) => {
+            let given_back = money::give_back_told(parts, booking, &payment.transaction, *amount, now).await;
             (booking, given_back.map(|given_back| gauges.voided_total.add(usize::from(given_back))))
         }
     };

@@ -2,9 +2,10 @@
 //! it may be repeated.
 
 use booking_core::{
-    booking::{Booking, PaymentAct, PaymentStep},
+    booking::{Booking, PaymentAct, PaymentStep, open_since},
     desk::Ended,
     id::TransactionId,
+    money::Money,
     ports::{
         PortResult,
         payments::{Refund, Refunded},
@@ -30,7 +31,7 @@ pub(crate) async fn take(parts: &Parts, booking: &Booking, now: Timestamp) -> Po
     let Some(transaction) = &booking.transaction else { return Ok(()) };
     parts.payments.capture(&booking.booking_id, transaction).await?;
     parts.desk.finish(&booking.event_id, &booking.session, Ended::Booked, now).await?;
-    record(parts, booking, transaction, PaymentStep::Captured, now).await
+    record(parts, booking, transaction, PaymentStep::Captured, booking.total, now).await
 }
 
 /// Gives back what was set aside for a booking that it can't be for. False: there was nothing, or it was given back.
@@ -41,19 +42,60 @@ pub(super) async fn give_back(
     now: Timestamp,
 ) -> PortResult<bool> {
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
-    let of_it = || acts.iter().filter(|act| act.transaction == *transaction);
-    if of_it().any(|act| act.step.is_end()) || !of_it().any(|act| act.step == PaymentStep::Asked) {
-        return Ok(false);
+    match open_since(of_payment(&acts, transaction)) {
+        Some(began) => void(parts, booking, transaction, began.amount, now).await,
+        None => Ok(false),
     }
-    record(parts, booking, transaction, PaymentStep::VoidDue, now).await?;
+}
+
+/// Notes that the provider has set something aside for the booking that can't be for it.
+pub(super) async fn note_told(
+    parts: &Parts,
+    booking: &Booking,
+    transaction: &TransactionId,
+    amount: Money,
+    now: Timestamp,
+) -> PortResult<()> {
+    record(parts, booking, transaction, PaymentStep::Asked, amount, now).await
+}
+
+/// Gives back what was noted so. False: it was given back.
+pub(super) async fn give_back_told(
+    parts: &Parts,
+    booking: &Booking,
+    transaction: &TransactionId,
+    amount: Money,
+    now: Timestamp,
+) -> PortResult<bool> {
+    void(parts, booking, transaction, amount, now).await
+}
+
+async fn void(
+    parts: &Parts,
+    booking: &Booking,
+    transaction: &TransactionId,
+    amount: Money,
+    now: Timestamp,
+) -> PortResult<bool> {
+    record(parts, booking, transaction, PaymentStep::VoidDue, amount, now).await?;
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
-    if !acts.iter().any(|act| act.transaction == *transaction && act.step == PaymentStep::VoidDue) {
-        // Another finaliser has confirmed the booking with it a moment ago: it is to be taken, and will be.
+    let is_due = of_payment(&acts, transaction).any(|act| act.step == PaymentStep::VoidDue);
+    if !is_due || open_since(of_payment(&acts, transaction)).is_none() {
+        // Another finaliser has confirmed the booking with it a moment ago: it is to be taken, and will be. Or it was
+        // given back.
         return Ok(false);
     }
     parts.payments.void(&booking.booking_id, transaction).await?;
-    record(parts, booking, transaction, PaymentStep::Voided, now).await?;
+    record(parts, booking, transaction, PaymentStep::Voided, amount, now).await?;
     Ok(true)
+}
+
+/// The acts about the payment itself, and not about its refunds.
+pub(super) fn of_payment<'a>(
+    acts: &'a [PaymentAct],
+    transaction: &TransactionId,
+) -> impl Iterator<Item = &'a PaymentAct> {
+    acts.iter().filter(move |act| act.transaction == *transaction && act.refund == 0)
 }
 
 /// Gives back whatever is due for the seats of `booking` that were cancelled.
@@ -125,6 +167,7 @@ async fn record(
     booking: &Booking,
     transaction: &TransactionId,
     step: PaymentStep,
+    amount: Money,
     now: Timestamp,
 ) -> PortResult<()> {
     let act = PaymentAct {
@@ -133,7 +176,7 @@ async fn record(
         refund: 0,
         step,
         reason: None,
-        amount: booking.total,
+        amount,
         at: now,
     };
     parts.ledger.record_payment(&act).await

@@ -1,7 +1,7 @@
 //! What a person decides about a payment or refund that is stuck.
 
 use booking_core::{
-    booking::{AuditEntry, Booking, BookingState, PaymentAct, PaymentStep},
+    booking::{AuditEntry, Booking, BookingState, PaymentAct, PaymentStep, open_since},
     id::TransactionId,
     message::{BookingCommand, Outcome, Refusal},
     ports::{PortResult, payments::Refunded},
@@ -51,7 +51,7 @@ async fn try_see_to(
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
     let of_it = || acts.iter().filter(|act| act.transaction == decision.transaction && act.refund == decision.refund);
     let stuck = of_it().find(|act| act.step == PaymentStep::Stuck);
-    let Some(stuck) = stuck.filter(|_| !of_it().any(|act| act.step.is_end())) else {
+    let Some(stuck) = stuck.filter(|_| open_since(of_it()).is_some()) else {
         // Repeated, or settled in between: what was asked for by this very command is done.
         let trail = parts.ledger.audit_trail(&booking.event_id, None, RECENT).await?;
         let is_done = trail.iter().any(|entry| entry.command == decision.command);

@@ -117,6 +117,12 @@ async fn end_of_lane<'a>(
     (act, ended.await)
 }
 
+/// Whether the payment is to be given back, whatever its hold becomes.
+async fn must_go_back(parts: &Parts, began: &PaymentAct) -> PortResult<bool> {
+    let acts = parts.ledger.payment_acts(&began.booking).await?;
+    Ok(acts.iter().any(|act| act.is_of_one_with(began) && act.step == PaymentStep::VoidDue))
+}
+
 /// False: there is still time for the buyer to repeat.
 async fn end(parts: &Parts, gauges: &Gauges, booking: &Booking, act: &PaymentAct, now: Timestamp) -> PortResult<bool> {
     if act.step == PaymentStep::RefundDue {
@@ -131,7 +137,7 @@ async fn end(parts: &Parts, gauges: &Gauges, booking: &Booking, act: &PaymentAct
         }
         return Ok(true);
     }
-    if booking.is_live_hold(now) {
+    if booking.is_live_hold(now) && !must_go_back(parts, act).await? {
         return Ok(false);
     }
     let given_back = money::give_back(parts, booking, &act.transaction, now).await?;

@@ -1,16 +1,18 @@
 //! What is to be done about a confirmation, found out together with the payment provider.
 
 use booking_core::{
-    booking::{Booking, BookingState, PaymentAct, PaymentStep},
+    booking::{Booking, BookingState, PaymentAct, PaymentStep, open_since},
     id::TransactionId,
     mail::Contact,
     message::{BookingCommand, Outcome, Refusal},
+    money::Money,
     ports::{PortResult, payments::Authorisation},
     time::Timestamp,
 };
 
 use futures_util::future::join;
 
+use super::money;
 use crate::{Gauges, Parts, outward};
 
 /// What a buyer offers.
@@ -35,6 +37,8 @@ pub(super) enum Verdict {
     Confirmed(Booking),
     /// The money must not be kept: give it back, and answer this.
     GiveBack(Booking, Outcome),
+    /// So much is set aside that can't be for the booking, as the provider told: give it back.
+    GiveBackTold(Booking, Money),
 }
 
 /// Finds out; a port that fails makes it worth repeating.
@@ -58,12 +62,22 @@ async fn try_judge(
     payment: &Payment,
     now: Timestamp,
 ) -> PortResult<Verdict> {
-    let refuse = |refusal| Ok(Verdict::Answer(Outcome::Refused(refusal)));
     let booking = parts.ledger.booking(&command.booking).await?;
-    let Some(booking) = booking.filter(|booking| booking.user_id == command.user && booking.event_id == command.event)
-    else {
-        return refuse(Refusal::NotFound);
-    };
+    match booking.filter(|booking| booking.user_id == command.user && booking.event_id == command.event) {
+        Some(booking) => judge_for(parts, gauges, booking, payment, now).await,
+        None => Ok(Verdict::Answer(Outcome::Refused(Refusal::NotFound))),
+    }
+}
+
+/// The same for a booking as it was just read.
+pub(super) async fn judge_for(
+    parts: &Parts,
+    gauges: &Gauges,
+    booking: Booking,
+    payment: &Payment,
+    now: Timestamp,
+) -> PortResult<Verdict> {
+    let refuse = |refusal| Ok(Verdict::Answer(Outcome::Refused(refusal)));
     match booking.state {
         BookingState::Confirmed => return Ok(Verdict::Confirmed(booking)),
         BookingState::Cancelled => return refuse(Refusal::NotReserved),
@@ -72,8 +86,7 @@ async fn try_judge(
     }
     let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
     let was = |step| acts.iter().any(|act| act.transaction == payment.transaction && act.step == step);
-    let is_open =
-        was(PaymentStep::Asked) && !acts.iter().any(|act| act.transaction == payment.transaction && act.step.is_end());
+    let is_open = open_since(money::of_payment(&acts, &payment.transaction)).is_some();
     let expired = Outcome::Refused(Refusal::HoldExpired);
     if was(PaymentStep::Declined) {
         return refuse(Refusal::PaymentDeclined { reason: "this payment was declined before".to_owned() });
@@ -81,7 +94,12 @@ async fn try_judge(
     // Once it is to be given back it must not pay for the seats after all, even if they are free again.
     let must_go_back = was(PaymentStep::VoidDue) || booking.state == BookingState::Released;
     if must_go_back {
-        return Ok(if is_open { Verdict::GiveBack(booking, expired) } else { Verdict::Answer(expired) });
+        let outcome = if booking.is_live_hold(now) {
+            Outcome::Refused(Refusal::PaymentDeclined { reason: "this payment is given back".to_owned() })
+        } else {
+            expired
+        };
+        return Ok(if is_open { Verdict::GiveBack(booking, outcome) } else { Verdict::Answer(outcome) });
     }
     if payment.amount != booking.total.amount {
         return refuse(Refusal::AmountMismatch { due: booking.total.amount, paid: payment.amount });

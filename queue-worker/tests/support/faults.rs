@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
-        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::{Event, Moved, Rehoused, Venue},
     digest::Digest,
@@ -194,6 +194,7 @@ faulty! { LedgerReader of Ledger {
 faulty! { Ledger of Ledger {
     fn claim_seats(batch: &[ClaimSeats], now: Timestamp) -> Applied<Claimed>;
     fn confirm(batch: &[ConfirmSeats], now: Timestamp) -> Applied<Confirmed>;
+    fn extend(batch: &[ExtendHold], now: Timestamp) -> Applied<Extended>;
     fn release(batch: &[Release], now: Timestamp) -> Applied<Released>;
     fn expire(now: Timestamp, max: usize) -> Applied<Booking>;
     fn cancel(batch: &[CancelSeats], now: Timestamp) -> Applied<Cancelled>;

@@ -165,7 +165,7 @@ pub async fn the_outbox_is_published(world: &World, bookings: &[BookingId]) {
         assert!(numbers.is_sorted(), "in order: {numbers:?}");
         let acts = world.ledger.payment_acts(id).await.expect("acts");
         let cancellations = acts.iter().filter(|act| act.step == PaymentStep::RefundDue).count();
-        let changes = 1 + usize::from(booking.settled_at.is_some()) + cancellations;
+        let changes = 1 + usize::from(booking.extended) + usize::from(booking.settled_at.is_some()) + cancellations;
         assert_eq!(numbers.len(), changes, "{booking:?}");
     }
 }

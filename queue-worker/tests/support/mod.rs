@@ -142,6 +142,7 @@ pub fn policy() -> SalePolicy {
         turn_seconds: 30,
         session_seconds: 600,
         hold_seconds: 60,
+        extend_seconds: 20,
         max_seats: 4,
         batch_ms: 1_000,
         orphans_allowed: true,
@@ -418,4 +419,9 @@ impl World {
         };
         Some(self.desk.admit(&self.event, &request, self.now()).await.expect("an answer"))
     }
+}
+
+/// What the provider tells of a payment that it has set aside.
+pub fn told(paid: u64, amount: i64) -> BookingAct {
+    BookingAct::Paid { transaction: transaction(paid), amount: Money { amount, currency: show().currency } }
 }

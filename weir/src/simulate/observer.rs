@@ -83,6 +83,7 @@ pub(super) struct Counted {
     pub(super) joins: u64,
     pub(super) admissions: u64,
     pub(super) holds: u64,
+    pub(super) extensions: u64,
     pub(super) confirmations: u64,
     pub(super) cancellations: u64,
 }

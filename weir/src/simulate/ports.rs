@@ -10,8 +10,8 @@ use backends::memory::{
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, HallChange, Housing, OutboxRow, PaymentAct, Release,
-        Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
+        ConfirmSeats, Confirmed, DoorBooking, DoorCounts, ExtendHold, Extended, HallChange, Housing, OutboxRow,
+        PaymentAct, Release, Released, Revocation, RevokeTicket, Telling, ToCarry, Totals,
     },
     catalog::{Event, Moved, Rehoused, Venue},
     digest::Digest,
@@ -311,6 +311,11 @@ impl Ledger for Ports {
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>> {
         self.observer.ledger_time(now);
         self.call("ledger", self.stores.ledger.confirm(batch, now)).await
+    }
+
+    async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>> {
+        self.observer.ledger_time(now);
+        self.call("ledger", self.stores.ledger.extend(batch, now)).await
     }
 
     async fn release(&self, batch: &[Release], now: Timestamp) -> PortResult<Applied<Released>> {

@@ -44,6 +44,7 @@ impl Sale {
             turn_seconds: dice.count(5..=12),
             session_seconds: dice.count(30..=60),
             hold_seconds: dice.count(10..=25),
+            extend_seconds: if dice.chance(700) { dice.count(1..=15) } else { 0 },
             max_seats: dice.count(1..=6),
             batch_ms: dice.pick(&[100, 500, 1_000, 3_000]),
             orphans_allowed: dice.chance(500),

@@ -12,7 +12,7 @@ use booking_core::{
     money::Money,
     ports::{
         clock::Entropy as _,
-        payments::{SandboxOutcome, SandboxPayments as _},
+        payments::{Payments as _, SandboxOutcome, SandboxPayments as _},
     },
     seats::{SeatId, SeatIndex},
     time::Timestamp,
@@ -217,12 +217,21 @@ impl Visitor {
                     }
                 }
                 _ => {
+                    if self.chance(300) {
+                        self.extend(&booking).await;
+                    }
                     if self.chance(150) {
                         // Thinks until the hold has run out, or almost.
                         let hold_ms = i64::from(self.scene.sale.policy.hold_seconds) * 1_000;
                         self.wait(hold_ms - 2_000, hold_ms + 4_000).await;
                     }
                     if self.pay(&booking).await {
+                        if self.chance(150) {
+                            // Paid once more, in another window that is closed by now.
+                            let (transaction, _) = self.card(&booking).await;
+                            let told = self.told(&transaction, &booking).await;
+                            _ = self.gateway.ask(&booking.booking_id, &self.user, told).await;
+                        }
                         if self.chance(300) {
                             self.wait(100, 20_000).await;
                             self.cancel(&booking).await;
@@ -281,6 +290,26 @@ impl Visitor {
             .collect()
     }
 
+    /// Asks for more time, early or at the last moment, and again where there is no answer.
+    async fn extend(&mut self, booking: &Booking) {
+        if self.chance(400) {
+            let hold_ms = i64::from(self.scene.sale.policy.hold_seconds) * 1_000;
+            self.wait(hold_ms - 3_000, hold_ms + 1_000).await;
+        }
+        for _ in 0..3 {
+            match self.gateway.ask(&booking.booking_id, &self.user, BookingAct::Extend).await {
+                Ok(Outcome::Booking(extended)) => {
+                    self.scene.observer.told_booking(&extended);
+                    if !self.chance(200) {
+                        return;
+                    }
+                }
+                Ok(Outcome::Refused(Refusal::Unavailable { .. })) | Err(_) => self.wait(50, 1_000).await,
+                Ok(_) => return,
+            }
+        }
+    }
+
     async fn give_back(&mut self, booking: &Booking) {
         for _ in 0..3 {
             match self.gateway.ask(&booking.booking_id, &self.user, BookingAct::Release).await {
@@ -324,7 +353,12 @@ impl Visitor {
         let id = &booking.booking_id;
         for _ in 0..3 {
             let (transaction, amount) = self.card(booking).await;
-            let confirm = BookingAct::Confirm { transaction, amount, contact: None };
+            let confirm = if self.chance(120) {
+                // The provider tells it instead.
+                self.told(&transaction, booking).await
+            } else {
+                BookingAct::Confirm { transaction, amount, contact: None }
+            };
             for _ in 0..5 {
                 match self.gateway.ask(id, &self.user, confirm.clone()).await {
                     Ok(Outcome::Booking(booked)) => {
@@ -352,6 +386,13 @@ impl Visitor {
             self.wait(500, 3_000).await;
         }
         false
+    }
+
+    /// What the provider tells of a payment for `booking`.
+    async fn told(&self, transaction: &TransactionId, booking: &Booking) -> BookingAct {
+        let standing = self.scene.stores.payments.standing(transaction).await.ok().flatten();
+        let amount = standing.map_or(booking.total, |standing| standing.amount);
+        BookingAct::Paid { transaction: transaction.clone(), amount }
     }
 
     /// A payment at the sandbox, good or bad.

@@ -2,7 +2,7 @@
 
 use booking_core::{id::EventId, ports::log::Topic, time::Timestamp};
 
-use super::{Opening, clock::TELL_FROM_MS, opened};
+use super::{Opening, Role, clock::TELL_FROM_MS, opened};
 use crate::{config::StoreUrl, failure::Failure, system::SystemClock};
 
 /// An event that nobody has: asking for it shows whether a store answers.
@@ -26,7 +26,7 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Opens each store and asks it something.
+    /// Opens each store that the role needs and asks it something.
     pub(super) async fn examine(&mut self) -> Vec<(String, Result<(), Failure>)> {
         let event: EventId = NOBODYS.parse().expect("an id");
         let epoch = Timestamp::from_millis(0);
@@ -58,7 +58,9 @@ impl Opening<'_> {
         note("catalog", &stores.catalog, catalog.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
         note("payments", &stores.payments, self.examine_payments().await);
-        if let Some(server) = &self.config.mail.server {
+        // A gateway writes to nobody and tells nobody.
+        let is_gateway = self.role == Role::Gateway;
+        if let Some(server) = self.config.mail.server.as_ref().filter(|_| !is_gateway) {
             let mailroom = async {
                 let mailroom = self.mailroom().await?;
                 opened("mail", mailroom.letters().await).map(drop)
@@ -66,7 +68,7 @@ impl Opening<'_> {
             note("mail", &stores.mail, mailroom.await);
             examined.push((format!("mail.server {server}"), self.examine_post(server).await));
         }
-        if !self.config.webhooks.endpoints.is_empty() {
+        if !self.config.webhooks.endpoints.is_empty() && !is_gateway {
             examined.push(("webhooks.endpoints".to_owned(), self.config.told().map(drop).map_err(Failure::from)));
         }
         if stores.ledger.scheme() == "postgres" {

@@ -6,7 +6,7 @@ use backends::{
     Secret,
     stripe::{StripeNotices, StripePayments, StripeSettings},
 };
-use booking_core::ports::payments::{PaymentNotices, Payments, SandboxPayments};
+use booking_core::ports::payments::{PaymentNotices, Payments, Sandbox};
 
 use super::{Opening, Role, opened, secret};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A provider, each role's part of it.
 pub(super) struct Provider {
     pub(super) payments: Option<Arc<dyn Payments>>,
-    pub(super) sandbox: Option<Arc<dyn SandboxPayments>>,
+    pub(super) sandbox: Option<Arc<dyn Sandbox>>,
     pub(super) notices: Option<Arc<dyn PaymentNotices>>,
 }
 
@@ -27,7 +27,7 @@ const WEBHOOK_SECRET: &str = "whsec_";
 const MAX_WEBHOOK_SECRETS: usize = 8;
 
 impl Provider {
-    fn sandbox<S: SandboxPayments + 'static>(sandbox: S) -> Self {
+    fn sandbox<S: Sandbox + 'static>(sandbox: S) -> Self {
         let sandbox = Arc::new(sandbox);
         Self { payments: Some(Arc::clone(&sandbox) as _), sandbox: Some(sandbox), notices: None }
     }
@@ -67,7 +67,7 @@ impl Opening<'_> {
     /// Asks the provider something.
     pub(super) async fn examine_payments(&mut self) -> Result<(), Failure> {
         self.payments().await?;
-        if self.config.stores.payments.scheme() == "stripe" {
+        if self.config.stores.payments.scheme() == "stripe" && self.role != Role::Gateway {
             opened("payments", self.stripe_payments()?.examine().await)?;
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Config {
         let set = &self.stripe;
         let secret_key = secret("stripe.secret_key", &set.secret_key, set.secret_key_file.as_deref())?;
         if secret_key.is_empty() {
-            let problem = "stripe.secret_key: stores.payments is 'stripe:', which needs it; set it, or secret_key_file";
+            let problem = "stripe.secret_key: stores.payments is 'stripe:', which needs it; set it, or secret_key_file. Only workers need it: 'weir doctor --role gateway' does without";
             return Err(ConfigError::Together(problem.to_owned()));
         }
         let settings = self.stripe_settings_with(secret_key);
@@ -174,6 +174,20 @@ mod tests {
         assert!(wrong.starts_with("stripe.webhook_secrets: each begins with 'whsec_'"), "{wrong}");
         let many = secrets(&["whsec_a"; 9].join(",")).unwrap_err();
         assert_eq!(many, "stripe.webhook_secrets: these are 9; keep 8 at most");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_is_well_without_the_key_and_a_worker_is_not() {
+        let config = config(&[("stripe.webhook_secrets", "whsec_a")]);
+        let mut examined = Vec::new();
+        for role in [Role::Gateway, Role::Worker, Role::All] {
+            let mut opening = Opening::of(&config, role, std::path::Path::new(""));
+            examined.push(opening.examine_payments().await.map_err(|failure| failure.line()));
+        }
+        assert_eq!(examined[0], Ok(()));
+        for missing in &examined[1..] {
+            assert!(missing.as_ref().is_err_and(|line| line.starts_with("stripe.secret_key: ")), "{missing:?}");
+        }
     }
 
     #[test]

@@ -228,7 +228,7 @@ pub(crate) async fn buy(client: &Client, event: &str, wanted: &Value, outcome: &
     (visitor, sold)
 }
 
-async fn come_in(client: &Client, event: &str) -> Visitor {
+pub(crate) async fn come_in(client: &Client, event: &str) -> Visitor {
     let mut visitor = Visitor::arrive(client, event).await.unwrap();
     visitor.join().await.unwrap().expect(201);
     visitor.come_in().await;

@@ -15,6 +15,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 mod cluster;
+pub(crate) mod edges;
 pub(crate) mod endpoint;
 pub(crate) mod hall;
 pub(crate) mod life;
@@ -266,6 +267,7 @@ pub(crate) struct SaleOf {
     pub(crate) rate_per_minute: u32,
     pub(crate) max_active: u32,
     pub(crate) hold_seconds: u32,
+    pub(crate) extend_seconds: u32,
     pub(crate) batch_ms: u32,
 }
 
@@ -278,6 +280,7 @@ impl Default for SaleOf {
             rate_per_minute: 60_000,
             max_active: 10_000,
             hold_seconds: 120,
+            extend_seconds: 0,
             batch_ms: 1_000,
         }
     }
@@ -296,7 +299,7 @@ pub(crate) async fn open_sale(client: &Client, key: &str, sale: &SaleOf) -> Stri
     let policy = json!({
         "lobbyOpensAt": from_now(-1_000), "opensAt": from_now(sale.opens_in_ms), "closesAt": from_now(6 * 3_600_000),
         "ratePerMinute": sale.rate_per_minute, "maxActive": sale.max_active, "turnSeconds": 60, "sessionSeconds": 600,
-        "holdSeconds": sale.hold_seconds, "maxSeats": 4, "batchMs": sale.batch_ms,
+        "holdSeconds": sale.hold_seconds, "extendSeconds": sale.extend_seconds, "maxSeats": 4, "batchMs": sale.batch_ms,
     });
     let made = client.operate(key, Method::PUT, &format!("/v1/operator/events/{id}/sale"), &policy).await.expect(200);
     assert_eq!(made["commitment"].as_str().map(str::len), Some(64), "{made}");

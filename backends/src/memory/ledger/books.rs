@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use booking_core::{
     booking::{
         AuditEntry, Booking, BookingState, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor, Standings, Totals,
-        given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_release, outbox_kind, payment_act,
-        seat_status, settles_earlier,
+        Confirmed, ExtendHold, Extended, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor,
+        Standings, Totals, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_extend,
+        judge_release, open_since, outbox_kind, payment_act, seat_status, settles_earlier,
     },
     digest::Digest,
     holds::SeatClaim,
@@ -67,34 +67,44 @@ impl Books {
     }
 
     pub(super) fn unsettled_payments(&self, until: Timestamp, max: usize) -> Vec<PaymentAct> {
-        let open = |step: PaymentStep| step.is_end() || step == PaymentStep::Stuck;
-        self.payments_without(open, |act| act.step.is_begin() && act.at <= until, max)
+        let is_due = |began: &PaymentAct, acts: &[&PaymentAct]| {
+            let is_stuck = acts.iter().any(|act| act.step == PaymentStep::Stuck);
+            (began.at <= until && !is_stuck).then(|| began.clone())
+        };
+        self.open_payments(is_due, max)
     }
 
     pub(super) fn stuck_payments(&self, max: usize) -> Vec<PaymentAct> {
-        self.payments_without(PaymentStep::is_end, |act| act.step == PaymentStep::Stuck, max)
+        let stuck = |_: &PaymentAct, acts: &[&PaymentAct]| {
+            acts.iter().find(|act| act.step == PaymentStep::Stuck).map(|act| (*act).clone())
+        };
+        self.open_payments(stuck, max)
     }
 
     pub(super) fn refunds_left(&self, event: &EventId) -> u64 {
         let is_of_it = |act: &PaymentAct| self.booking(&act.booking).is_some_and(|booking| booking.event_id == *event);
-        let due = |act: &PaymentAct| act.step == PaymentStep::RefundDue && is_of_it(act);
-        self.payments_without(PaymentStep::is_end, due, usize::MAX).len() as u64
+        let due = |act: &PaymentAct, _: &[&PaymentAct]| (act.refund > 0 && is_of_it(act)).then(|| act.clone());
+        self.open_payments(due, usize::MAX).len() as u64
     }
 
-    /// The acts that are `wanted`, where none of the acts about the same money is a step that `ends` it; oldest first.
-    fn payments_without(
+    /// Of each payment or refund that is open, the act that `which` picks from the one that began it and all about it;
+    /// oldest first.
+    fn open_payments(
         &self,
-        ends: impl Fn(PaymentStep) -> bool,
-        wanted: impl Fn(&PaymentAct) -> bool,
+        which: impl Fn(&PaymentAct, &[&PaymentAct]) -> Option<PaymentAct>,
         max: usize,
     ) -> Vec<PaymentAct> {
         let mut found = Vec::new();
         for acts in self.payments.values() {
-            let is_open = |of: &PaymentAct| !acts.iter().any(|act| act.is_of_one_with(of) && ends(act.step));
-            found.extend(acts.iter().filter(|act| wanted(act) && is_open(act)));
+            let mut of_money: BTreeMap<_, Vec<&PaymentAct>> = BTreeMap::new();
+            for act in acts {
+                of_money.entry((&act.transaction, act.refund)).or_default().push(act);
+            }
+            found.extend(of_money.values().filter_map(|acts| which(open_since(acts.iter().copied())?, acts)));
         }
-        found.sort_by_key(|act| (act.at, &act.booking, &act.transaction, act.refund));
-        found.into_iter().take(max).cloned().collect()
+        found.sort_by_key(|act| (act.at, act.booking.clone(), act.transaction.clone(), act.refund));
+        found.truncate(max);
+        found
     }
 
     pub(super) fn bookings_of(&self, user: &UserId, before: Option<&BookingId>, max: usize) -> Vec<Booking> {
@@ -208,6 +218,18 @@ impl Books {
         answer
     }
 
+    pub(super) fn extend(&mut self, ask: &ExtendHold, now: Timestamp, touched: &mut Touched) -> Extended {
+        let row = self.rows.get(&ask.booking);
+        let max_seats = row.map_or(0, |row| row.max_seats);
+        let has_its_seats = row.is_some_and(|row| {
+            self.called_off(&row.booking.event_id).is_none() && self.seats_for(row, now) == SeatsFor::It
+        });
+        let is_resting = row.is_some_and(|row| self.is_resting(&row.booking.event_id, &row.booking.seats, now));
+        let (answer, after) = judge_extend(row.map(|row| &row.booking), ask, (has_its_seats, is_resting), now);
+        self.write_if(after, max_seats, now, touched);
+        answer
+    }
+
     pub(super) fn release(&mut self, ask: &Release, now: Timestamp, touched: &mut Touched) -> Released {
         let row = self.rows.get(&ask.booking);
         let max_seats = row.map_or(0, |row| row.max_seats);
@@ -268,18 +290,17 @@ impl Books {
             }
             let due = payment_act(before, &booking, now);
             self.payments.entry(id.clone()).or_default().extend(due);
+            self.deadlines.remove(&(before.expires_at, id.clone()));
         }
-        // Those that stay booked stay as they are.
-        let is_new = booking.cancelled_seats.is_empty() && status != SeatStatus::Available;
+        // Those that stay booked or held stay as they are.
+        let is_extended = booking.state == BookingState::Held && booking.extended;
+        let is_new = booking.cancelled_seats.is_empty() && status != SeatStatus::Available && !is_extended;
         for seat in booking.seats.iter().filter(|_| is_new) {
             hall.seats.insert(*seat, id.clone());
             touched.0.entry(booking.event_id.clone()).or_default().insert(*seat, status);
         }
-        let deadline = (booking.expires_at, id.clone());
         if booking.state == BookingState::Held {
-            self.deadlines.insert(deadline);
-        } else {
-            self.deadlines.remove(&deadline);
+            self.deadlines.insert((booking.expires_at, id.clone()));
         }
         self.door.changed(&booking);
         self.outbox_rows += 1;

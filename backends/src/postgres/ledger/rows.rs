@@ -14,7 +14,7 @@ macro_rules! select_bookings {
         concat!(
             "SELECT b.booking_id, b.event_id, b.user_id, b.session, b.seats, b.state, b.amount, b.currency,
                 b.expires_at, b.created_at, b.settled_at, b.transaction_id, b.refund, b.fingerprint, b.max_seats,
-                b.cancelled_seats, b.bought_as
+                b.cancelled_seats, b.bought_as, b.extended
             FROM bookings b ",
             $rest
         )
@@ -37,6 +37,7 @@ pub(super) fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),
+        extended: row.try_get(16)?,
         created_at: Timestamp::from_millis(row.try_get(9)?),
         settled_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
         transaction: row.try_get::<Option<&str>, _>(11)?.map(from_text).transpose()?,

@@ -25,6 +25,7 @@ pub(super) async fn is_written(connection: &mut PgConnection, act: ActId) -> Res
 /// Writes what changed in `books`, and the mark of `act`.
 pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
     reseat(connection, books).await?;
+    extend(connection, books).await?;
     give_up(connection, books).await?;
     write(connection, books, act).await?;
     door::marks(connection, books).await?;
@@ -56,6 +57,31 @@ async fn reseat(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx
     .await?
     .rows_affected();
     all("bookings with other seats", to_i64(written), reseated.len())
+}
+
+/// Writes the deadlines of the holds that were extended; those of their seats are written with the rest.
+async fn extend(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx::Error> {
+    let changed = books.changed.iter().map(|id| &books.bookings[id].booking);
+    let extended: Vec<&Booking> = changed.filter(|booking| is_extended(booking)).collect();
+    if extended.is_empty() {
+        return Ok(());
+    }
+    let written = sqlx::query(
+        "UPDATE bookings b SET expires_at = e.expires_at, extended = true
+         FROM unnest($1::text[], $2::bigint[]) AS e (booking_id, expires_at)
+         WHERE b.booking_id = e.booking_id",
+    )
+    .bind(extended.iter().map(|booking| booking.booking_id.as_str()).collect::<Vec<_>>())
+    .bind(extended.iter().map(|booking| booking.expires_at.as_millis()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?
+    .rows_affected();
+    all("holds extended", to_i64(written), extended.len())
+}
+
+/// Whether it is a hold that was extended: never by the transaction that made it.
+fn is_extended(booking: &Booking) -> bool {
+    booking.state == BookingState::Held && booking.extended
 }
 
 /// Deletes who had the seats that are free now, and those that went to somebody else after being given up.
@@ -146,8 +172,9 @@ const WRITE: &str = "WITH made AS (
 
 async fn write(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
     let changed = || books.changed.iter().map(|id| &books.bookings[id]);
-    // Nothing becomes a hold later: what is one was made now.
-    let made: Vec<_> = changed().filter(|kept| kept.booking.state == BookingState::Held).collect();
+    // Nothing becomes a hold later: what is one was made now, or extended.
+    let is_made = |booking: &Booking| booking.state == BookingState::Held && !is_extended(booking);
+    let made: Vec<_> = changed().filter(|kept| is_made(&kept.booking)).collect();
     let of_made = |part: fn(&Booking) -> &str| made.iter().map(|kept| part(&kept.booking)).collect::<Vec<_>>();
     let settled: Vec<_> =
         changed().map(|kept| &kept.booking).filter(|booking| booking.state != BookingState::Held).collect();

@@ -49,7 +49,9 @@ pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[Payme
             WHERE a.is_begin AND NOT EXISTS (
                 SELECT 1 FROM payment_acts p
                 WHERE p.booking_id = r.booking_id AND p.transaction_id = r.transaction_id AND p.refund = r.refund
-                    AND p.step IN ('declined', 'captured', 'voided', 'refunded', 'resolved'))
+                    AND (p.step IN ('captured', 'voided', 'refunded', 'resolved')
+                        OR (p.step = 'declined' AND r.step <> 'voidDue')))
+            ON CONFLICT (booking_id, transaction_id, refund) DO NOTHING
         ), stuck AS (
             UPDATE unsettled_payments u SET stuck = r.number FROM recorded r
             WHERE r.step = 'stuck' AND u.booking_id = r.booking_id AND u.transaction_id = r.transaction_id
@@ -57,7 +59,11 @@ pub(super) async fn record_payments(connection: &mut PgConnection, acts: &[Payme
         )
         DELETE FROM unsettled_payments u USING acts a
         WHERE a.is_end AND u.booking_id = a.booking_id AND u.transaction_id = a.transaction_id
-            AND u.refund = a.refund",
+            AND u.refund = a.refund
+            AND (a.step <> 'declined' OR NOT EXISTS (
+                SELECT 1 FROM payment_acts p
+                WHERE p.booking_id = a.booking_id AND p.transaction_id = a.transaction_id AND p.refund = a.refund
+                    AND p.step = 'voidDue'))",
     )
     .bind(acts.iter().map(|act| act.booking.as_str()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.transaction.as_str()).collect::<Vec<_>>())

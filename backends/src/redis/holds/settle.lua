@@ -1,4 +1,5 @@
--- ARGV: booking, 'B' booked for good, 'F' free again or 'K' and the only seats it keeps, rising, between commas.
+-- ARGV: booking, 'B' booked for good, 'F' free again, 'E' and the table's deadline where that is later than it has, or
+-- 'K' and the only seats it keeps, rising, between commas.
 if ARGV[2] == 'F' then
   drop(ARGV[1])
   return 1
@@ -9,6 +10,14 @@ if not list then
 end
 if ARGV[2] == 'B' then
   set_deadline(seats_in(list), BOOKED)
+  return 1
+end
+if ARGV[2] == 'E' then
+  local seats = seats_in(list)
+  -- Booked is later than any deadline.
+  if deadlines_of({ seats[1] })[1] < tonumber(ARGV[3]) then
+    set_deadline(seats, ARGV[3])
+  end
   return 1
 end
 local keeps, kept, freed = ',' .. ARGV[3] .. ',', {}, {}

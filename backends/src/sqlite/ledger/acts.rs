@@ -3,7 +3,8 @@
 use booking_core::{
     booking::{
         AuditEntry, Begun, Booking, CalledOff, CancelSeats, Cancelled, Carry, CheckIn, CheckedIn, ClaimSeats, Claimed,
-        ConfirmSeats, Confirmed, HallChange, PaymentAct, Release, Released, Revocation, RevokeTicket,
+        ConfirmSeats, Confirmed, ExtendHold, Extended, HallChange, PaymentAct, Release, Released, Revocation,
+        RevokeTicket,
     },
     catalog::Moved,
     digest::Digest,
@@ -26,6 +27,7 @@ use crate::{
 pub(super) enum Act {
     Claim { batch: Vec<ClaimSeats>, now: Timestamp, reply: Reply<Applied<Claimed>> },
     Confirm { batch: Vec<ConfirmSeats>, now: Timestamp, reply: Reply<Applied<Confirmed>> },
+    Extend { batch: Vec<ExtendHold>, now: Timestamp, reply: Reply<Applied<Extended>> },
     Release { batch: Vec<Release>, now: Timestamp, reply: Reply<Applied<Released>> },
     Expire { now: Timestamp, max: usize, reply: Reply<Applied<Booking>> },
     Cancel { batch: Vec<CancelSeats>, now: Timestamp, reply: Reply<Applied<Cancelled>> },
@@ -52,6 +54,7 @@ impl queue::Act for Act {
             * match self {
                 Self::Claim { batch, .. } => 1 + batch.len(),
                 Self::Confirm { batch, .. } => 1 + batch.len(),
+                Self::Extend { batch, .. } => 1 + batch.len(),
                 Self::Release { batch, .. } => 1 + batch.len(),
                 Self::Cancel { batch, .. } => 1 + batch.len(),
                 Self::CheckIn { batch, .. } => 1 + batch.len(),
@@ -78,6 +81,7 @@ impl Act {
                 needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone()));
                 needs.confirms.extend(batch.iter().map(|ask| ask.booking.clone()));
             }
+            Self::Extend { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
             Self::Release { batch, .. } => needs.bookings.extend(batch.iter().map(|ask| ask.booking.clone())),
             Self::Expire { now, max, .. } => {
                 let (latest, most) = needs.due.unwrap_or_default();
@@ -107,6 +111,9 @@ impl Act {
             }
             Self::Confirm { batch, now, reply } => {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.confirm(ask, *now, touched))));
+            }
+            Self::Extend { batch, now, reply } => {
+                reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.extend(ask, *now, touched))));
             }
             Self::Release { batch, now, reply } => {
                 reply.set(books.apply(&*batch, *now, |books, ask, touched| Some(books.release(ask, *now, touched))));
@@ -171,6 +178,7 @@ impl Group for Writer {
             match act {
                 Act::Claim { reply, .. } => reply.send(),
                 Act::Confirm { reply, .. } => reply.send(),
+                Act::Extend { reply, .. } => reply.send(),
                 Act::Release { reply, .. } => reply.send(),
                 Act::Expire { reply, .. } => reply.send(),
                 Act::Cancel { reply, .. } => reply.send(),
@@ -195,6 +203,7 @@ impl Group for Writer {
             match act {
                 Act::Claim { reply, .. } => reply.fail(why),
                 Act::Confirm { reply, .. } => reply.fail(why),
+                Act::Extend { reply, .. } => reply.fail(why),
                 Act::Release { reply, .. } => reply.fail(why),
                 Act::Expire { reply, .. } => reply.fail(why),
                 Act::Cancel { reply, .. } => reply.fail(why),

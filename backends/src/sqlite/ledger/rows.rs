@@ -16,7 +16,7 @@ macro_rules! select_bookings {
     ($rest:literal) => {
         concat!(
             "SELECT booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at,
-                settled_at, transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as
+                settled_at, transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as, extended
             FROM bookings ",
             $rest
         )
@@ -27,15 +27,16 @@ pub(super) use select_bookings;
 /// Writes bookings given as a JSON array of [`BookingRow`].
 pub(super) const UPSERT_BOOKINGS: &str = "INSERT INTO bookings
         (booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at, created_at, settled_at,
-         transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as)
+         transaction_id, refund, fingerprint, max_seats, cancelled_seats, bought_as, extended)
     SELECT value ->> 'booking_id', value ->> 'event_id', value ->> 'user_id', value ->> 'session', value ->> 'seats',
         value ->> 'state', value ->> 'amount', value ->> 'currency', value ->> 'expires_at', value ->> 'created_at',
         value ->> 'settled_at', value ->> 'transaction_id', value ->> 'refund', unhex(value ->> 'fingerprint'),
-        value ->> 'max_seats', value ->> 'cancelled_seats', value ->> 'bought_as'
+        value ->> 'max_seats', value ->> 'cancelled_seats', value ->> 'bought_as', value ->> 'extended'
     FROM json_each(?1) WHERE true
     ON CONFLICT (booking_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
         transaction_id = excluded.transaction_id, refund = excluded.refund, seats = excluded.seats,
-        cancelled_seats = excluded.cancelled_seats, bought_as = excluded.bought_as";
+        cancelled_seats = excluded.cancelled_seats, bought_as = excluded.bought_as,
+        expires_at = excluded.expires_at, extended = excluded.extended";
 
 /// A booking as [`UPSERT_BOOKINGS`] takes it.
 #[derive(Serialize)]
@@ -57,6 +58,7 @@ pub(super) struct BookingRow<'a> {
     max_seats: u32,
     cancelled_seats: &'a [SeatIndex],
     bought_as: &'a [(SeatIndex, SeatIndex)],
+    extended: bool,
 }
 
 impl<'a> From<&'a Kept> for BookingRow<'a> {
@@ -80,6 +82,7 @@ impl<'a> From<&'a Kept> for BookingRow<'a> {
             max_seats: kept.max_seats,
             cancelled_seats: &booking.cancelled_seats,
             bought_as: &booking.bought_as,
+            extended: booking.extended,
         }
     }
 }
@@ -98,6 +101,7 @@ pub(super) fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),
+        extended: row.try_get(16)?,
         created_at: Timestamp::from_millis(row.try_get(9)?),
         settled_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
         transaction: row.try_get::<Option<&str>, _>(11)?.map(from_text).transpose()?,

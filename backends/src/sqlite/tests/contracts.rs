@@ -88,4 +88,8 @@ mod payments {
         #[tokio::test]
         super::fresh_sandbox()
     );
+    booking_core::sandbox_contract!(
+        #[tokio::test]
+        super::fresh_sandbox()
+    );
 }

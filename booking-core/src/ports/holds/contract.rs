@@ -23,6 +23,7 @@ macro_rules! holds_contract {
             a_hold_ends_a_little_after_its_deadline
             booked_seats_stay_taken
             a_payment_that_comes_late_still_takes_its_seats
+            a_hold_that_is_extended_ends_later
             freed_seats_are_free_at_once
             a_booking_keeps_some_of_its_seats
             a_rebuilt_table_is_what_the_ledger_says
@@ -141,6 +142,35 @@ pub async fn a_payment_that_comes_late_still_takes_its_seats<H: Holds>(open: imp
     assert_eq!(hold(&holds, &want(2, &[5]), at(70_000)).await, Grant::Granted, "time goes on");
     holds.settle(&event(1), &[Settle::Booked(booking(1))]).await.expect("settled");
     assert_eq!(hold(&holds, &want(3, &[1]), at(80_000)).await, Grant::Taken(seats(&[1])));
+}
+
+/// "This is its deadline in the ledger now": never earlier than that, however often and in whatever order it is told.
+pub async fn a_hold_that_is_extended_ends_later<H: Holds>(open: impl AsyncFn() -> H) {
+    let holds = ready(open).await;
+    let extend = async |number: u32, until: i64| {
+        let settles = [Settle::Extended(booking(number), at(until)), Settle::Extended(booking(99), at(until))];
+        holds.settle(&event(1), &settles).await.expect("settled");
+    };
+    assert_eq!(hold(&holds, &want(1, &[1, 2]), at(0)).await, Grant::Granted);
+    for until in [90_000, 90_000, 70_000] {
+        extend(1, until).await;
+        let end = 90_000 + TABLE_GRACE_MS;
+        assert_eq!(hold(&holds, &want(2, &[2, 3]), at(end - 1)).await, Grant::Taken(seats(&[2])), "told {until}");
+        assert_eq!(taken(&holds, at(end - 1)).await, seats(&[1, 2]));
+        assert_eq!(taken(&holds, at(end)).await, []);
+    }
+    assert_eq!(hold(&holds, &want(3, &[5]), at(0)).await, Grant::Granted);
+    holds.settle(&event(1), &[Settle::Booked(booking(3))]).await.expect("settled");
+    extend(3, 70_000).await;
+    assert_eq!(taken(&holds, at(9_000_000)).await, seats(&[5]), "what is booked stays so");
+    holds.settle(&event(1), &[Settle::Freed(booking(1))]).await.expect("settled");
+    extend(1, 900_000).await;
+    assert_eq!(taken(&holds, at(80_000)).await, seats(&[5]), "what was given back stays so");
+    // One that ran out and lost a seat to somebody else has none of them any more.
+    assert_eq!(hold(&holds, &want(4, &[7, 8]), at(0)).await, Grant::Granted);
+    assert_eq!(hold(&holds, &Want { until: at(120_000), ..want(5, &[8]) }, at(61_000)).await, Grant::Granted);
+    extend(4, 100_000).await;
+    assert_eq!(taken(&holds, at(61_000)).await, seats(&[5, 8]));
 }
 
 /// "Of its seats only these are still its own": never more than it had, in whatever order it is told.

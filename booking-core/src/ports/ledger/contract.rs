@@ -2,6 +2,8 @@
 
 mod claiming;
 mod door;
+mod extending;
+mod given_back;
 mod moving;
 mod records;
 mod rehousing;
@@ -11,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use claiming::*;
 pub use door::*;
+pub use extending::*;
+pub use given_back::*;
 pub use moving::*;
 pub use records::*;
 pub use rehousing::*;
@@ -19,8 +23,8 @@ pub use settling::*;
 use super::{Applied, Ledger};
 use crate::{
     booking::{
-        Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, Release, Released,
-        SeatChanges,
+        Booking, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats, Confirmed, ExtendHold, Extended,
+        Release, Released, SeatChanges,
     },
     ports::contract::{at, booking, euros, event, fingerprint, seats, session, transaction, user},
     seats::{SeatIndex, SeatStatus},
@@ -52,6 +56,11 @@ macro_rules! ledger_contract {
             what_was_given_back_or_cancelled_is_not_confirmed
             late_confirmations_and_claims_at_once_never_share_a_seat
             a_confirmation_that_was_answered_survives_a_restart
+            a_live_hold_is_extended_once
+            what_is_no_live_hold_is_not_extended
+            a_hold_that_is_extended_ends_with_its_new_deadline
+            an_extension_and_a_claim_at_once_never_share_a_seat
+            an_extension_that_was_answered_survives_a_restart
             a_release_frees_the_seats_at_once
             what_is_not_held_is_not_released
             holds_that_ran_out_are_marked_oldest_first
@@ -67,6 +76,7 @@ macro_rules! ledger_contract {
             the_audit_trail_is_paged_newest_first_and_has_a_command_once
             payment_acts_are_kept_once_and_in_order
             a_payment_is_unsettled_until_it_has_an_end
+            what_is_to_be_given_back_is_unsettled_until_it_was
             a_cancellation_records_what_is_to_be_given_back
             what_is_stuck_waits_for_a_person
             an_event_that_is_called_off_sells_nothing_more
@@ -111,6 +121,17 @@ fn payment(number: u32) -> ConfirmSeats {
 
 fn give_back(number: u32) -> Release {
     Release { booking: booking(number), user: user(number) }
+}
+
+/// Half a minute more for the booking `number`.
+fn more_time(number: u32) -> ExtendHold {
+    ExtendHold { booking: booking(number), user: user(number), by_seconds: 30 }
+}
+
+async fn extend_now(ledger: &impl Ledger, number: u32, now: Timestamp) -> Extended {
+    let (answer, seats) = only(ledger.extend(&[more_time(number)], now).await.expect("an extension"));
+    assert!(seats.is_empty(), "nothing changes on the seat maps");
+    answer
 }
 
 /// Cancels these seats of the booking `number` for its user, with so much given back for each.

@@ -47,6 +47,7 @@ fn letter(number: u32, change: u64) -> Letter {
         state: BookingState::Confirmed,
         total: euros(4_500),
         expires_at: at(60_000),
+        extended: false,
         created_at: at(0),
         settled_at: Some(at(1)),
         transaction: Some(format!("txn_{number}").parse().expect("a transaction")),

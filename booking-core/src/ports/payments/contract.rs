@@ -7,6 +7,10 @@ use super::{
 };
 use crate::ports::contract::{booking, euros, transaction};
 
+mod sandbox;
+
+pub use sandbox::*;
+
 /// Makes one test of each sentence of the payment provider's contract.
 #[macro_export]
 macro_rules! payments_contract {

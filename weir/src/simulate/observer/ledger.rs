@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use booking_core::{
-    booking::{Booking, BookingState, PaymentAct, PaymentStatus, PaymentStep},
+    booking::{Booking, BookingState, PaymentAct, PaymentStatus, PaymentStep, open_since},
     id::{BookingId, TransactionId},
     message::Wanted,
     ports::{catalog::CatalogReader as _, ledger::LedgerReader as _, payments::Payments as _},
@@ -27,6 +27,11 @@ impl Books {
         match booking.state {
             BookingState::Held if told.held.is_none() => {
                 counted.holds += 1;
+                told.held = Some(booking.clone());
+            }
+            // Once promised, the later deadline is the one that counts.
+            BookingState::Held if booking.extended => {
+                counted.extensions += u64::from(told.held.as_ref().is_some_and(|held| !held.extended));
                 told.held = Some(booking.clone());
             }
             BookingState::Confirmed if !told.confirmed => {
@@ -101,7 +106,8 @@ impl Books {
             let stands = row.is_some_and(|row| {
                 let ran_out = held.expires_at <= self.ledger_time;
                 let is_right = match row.state {
-                    BookingState::Held | BookingState::Confirmed => true,
+                    BookingState::Held => row.expires_at >= held.expires_at,
+                    BookingState::Confirmed => true,
                     BookingState::Expired => ran_out,
                     BookingState::Released => self.released.contains(id),
                     BookingState::Cancelled => self.cancelled.contains(id),
@@ -144,7 +150,7 @@ impl Books {
         let open = rows.values().any(|booking| booking.state == BookingState::Held);
         let unsettled = |(transaction, id): (&TransactionId, &BookingId)| {
             let acts = answer(stores.ledger.payment_acts(id));
-            acts.iter().any(|act| act.transaction == *transaction && act.step.is_begin() && !is_closed(&acts, act))
+            acts.iter().any(|act| act.transaction == *transaction && act.step.is_begin() && is_open(&acts, act))
         };
         !open && !self.payments.iter().any(unsettled)
     }
@@ -212,7 +218,8 @@ fn account(stores: &Stores, transaction: &TransactionId, id: &BookingId) -> Resu
     }
     let acts = answer(stores.ledger.payment_acts(id));
     let was = |step| acts.iter().any(|act| act.transaction == *transaction && act.step == step);
-    let ended = acts.iter().any(|act| act.transaction == *transaction && act.step.is_end());
+    let of_it = acts.iter().filter(|act| act.transaction == *transaction && act.refund == 0);
+    let ended = open_since(of_it).is_none();
     let booking = answer(stores.ledger.booking(id));
     let pays = booking.is_some_and(|booking| {
         matches!(booking.state, BookingState::Confirmed | BookingState::Cancelled)
@@ -242,8 +249,8 @@ fn all_seats(booking: &Booking) -> BTreeSet<SeatIndex> {
     booking.seats.iter().chain(&booking.cancelled_seats).copied().collect()
 }
 
-/// Whether nothing is left to do by itself about the money of `act`.
-fn is_closed(acts: &[PaymentAct], act: &PaymentAct) -> bool {
-    let closes = |step: PaymentStep| step.is_end() || step == PaymentStep::Stuck;
-    acts.iter().any(|later| later.is_of_one_with(act) && closes(later.step))
+/// Whether something is left to do by itself about the money of `act`.
+fn is_open(acts: &[PaymentAct], act: &PaymentAct) -> bool {
+    let of_it = || acts.iter().filter(|other| other.is_of_one_with(act));
+    open_since(of_it()).is_some() && !of_it().any(|other| other.step == PaymentStep::Stuck)
 }

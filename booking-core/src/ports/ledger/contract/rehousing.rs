@@ -3,13 +3,13 @@
 use futures_util::future::join;
 
 use super::{
-    Ledger, cancel_now, claim, claim_now, confirm_now, give_up, must_cancel, must_confirm, must_hold, only, owners,
-    shown, stored,
+    Ledger, cancel_now, claim, claim_now, confirm_now, extend_now, give_up, must_cancel, must_confirm, must_hold, only,
+    owners, shown, stored,
 };
 use crate::{
     booking::{
-        Begun, BookingState, Cancelled, Carry, CheckIn, CheckedIn, Claimed, Confirmed, GateEntry, HallChange, REHOUSED,
-        REST_MS, Revocation, RevokeTicket,
+        Begun, BookingState, Cancelled, Carry, CheckIn, CheckedIn, Claimed, Confirmed, Extended, GateEntry, HallChange,
+        REHOUSED, REST_MS, Revocation, RevokeTicket,
     },
     catalog::Rehoused,
     digest::Digest,
@@ -190,6 +190,8 @@ pub async fn live_holds_keep_an_event_in_its_hall<L: Ledger>(open: impl AsyncFn(
     drop(ledger);
     let ledger = open().await;
     assert_eq!(claim_now(&ledger, &claim(3, &[3]), at(2)).await, Claimed::Resting);
+    let longer = extend_now(&ledger, 2, at(2)).await;
+    assert!(matches!(longer, Extended::Resting(_)), "what it waits for gets no longer: {longer:?}");
     let elsewhere = crate::booking::ClaimSeats { event: event(2), ..claim(4, &[3]) };
     must_hold(&ledger, &elsewhere, at(2)).await;
     must_hold(&ledger, &claim(1, &[1]), at(2)).await;
