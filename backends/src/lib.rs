@@ -10,6 +10,7 @@ pub mod smtp;
 mod sql;
 pub mod sqlite;
 pub mod stripe;
+pub mod tantivy;
 pub mod webhook;
 
 pub use secret::Secret;

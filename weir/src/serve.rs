@@ -1,5 +1,5 @@
-//! Running, as everything in one process or as one role: opens the stores, runs the gateway and the worker, and drains
-//! them in that order.
+//! Running, as everything in one process or as one role: opens the stores, runs the gateway, the indexer and the worker,
+//! and drains them in that order.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -113,8 +113,13 @@ async fn parts(
 ) -> Result<Started, Failure> {
     let (failed, failures) = mpsc::channel(4);
     let gauges = Arc::new(queue_worker::Gauges::default());
-    let measured = Arc::clone(&gauges);
-    let numbers: gateway::Numbers = Arc::new(move || measured.all());
+    let indexed = Arc::new(search_indexer::Gauges::default());
+    let (measured, of_indexer) = (Arc::clone(&gauges), Arc::clone(&indexed));
+    let numbers: gateway::Numbers = Arc::new(move || {
+        let mut all = measured.all();
+        all.extend(of_indexer.all());
+        all
+    });
     let (mut parts, public, admin);
     if let Some((keys, operator_keys)) = keys {
         let operators = keys.operators.clone();
@@ -140,6 +145,13 @@ async fn parts(
             bound.run(stop).await;
             Ok(())
         })];
+    }
+    if let Some(parts_of_indexer) = indexer_parts(&stores) {
+        let settings = config.indexer_settings();
+        parts.push(Part::spawn("the indexer", Some(WORKER_GRACE), &failed, |stop| async move {
+            let ran = search_indexer::run(parts_of_indexer, settings, indexed, stop).await;
+            ran.map_err(anyhow::Error::from)
+        }));
     }
     if role != Role::Gateway {
         let (parts_of_worker, settings) = (worker_parts(stores), config.worker_settings());
@@ -214,12 +226,26 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
         desk: stores.desk.clone(),
         ledger: stores.ledger.clone(),
         catalog: stores.catalog.clone(),
+        search: stores.search.as_ref().map(|(index, _)| Arc::clone(index) as _),
         refresh: stores.refresh.clone(),
         sandbox: stores.sandbox.clone(),
         notices: stores.notices.clone(),
         clock: stores.clock.clone(),
         entropy: Arc::new(SystemEntropy),
     }
+}
+
+/// What the indexer stands on, where there is an index to keep.
+fn indexer_parts(stores: &Stores) -> Option<search_indexer::Parts> {
+    let (index, changes) = stores.search.clone()?;
+    Some(search_indexer::Parts {
+        log: stores.log.clone(),
+        catalog: stores.catalog.clone(),
+        changes: Some(changes),
+        ledger: stores.ledger.clone(),
+        index,
+        clock: stores.clock.clone(),
+    })
 }
 
 pub(crate) fn worker_parts(stores: Stores) -> queue_worker::Parts {

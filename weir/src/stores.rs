@@ -14,12 +14,14 @@ use booking_core::ports::{
     accounts::RefreshFamilies,
     assignment::Assignment,
     catalog::Catalog,
+    changes::CatalogChanges,
     clock::Clock,
     desk::Desk,
     holds::Holds,
     ledger::Ledger,
     log::Log,
     payments::{PaymentNotices, Payments, SandboxPayments},
+    search::SearchIndex,
 };
 
 use crate::{
@@ -72,6 +74,8 @@ pub(crate) struct Stores {
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) catalog: Arc<dyn Catalog>,
+    /// The index that events are searched in, with the changes of the catalog that it is made of, if there is one.
+    pub(crate) search: Option<(Arc<dyn SearchIndex>, Arc<dyn CatalogChanges>)>,
     pub(crate) refresh: Arc<dyn RefreshFamilies>,
     /// The payment provider; a gateway has none.
     pub(crate) payments: Option<Arc<dyn Payments>>,
@@ -161,13 +165,15 @@ impl Opening<'_> {
     async fn all(&mut self) -> Result<Stores, Failure> {
         let (log, assignment) = self.log().await?;
         let Provider { payments, sandbox, notices } = self.payments().await?;
+        let (catalog, changes) = self.catalog().await?;
         Ok(Stores {
             log,
             assignment,
             desk: self.desk().await?,
             holds: self.holds().await?,
             ledger: self.ledger().await?,
-            catalog: self.catalog().await?,
+            catalog,
+            search: self.search(changes).await?,
             refresh: self.accounts().await?,
             payments,
             sandbox,
@@ -213,12 +219,27 @@ impl Opening<'_> {
         })
     }
 
-    async fn catalog(&mut self) -> Result<Arc<dyn Catalog>, Failure> {
+    /// The catalog, and its changes where it knows them.
+    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Option<Arc<dyn CatalogChanges>>), Failure> {
         let url = &self.config.stores.catalog;
         Ok(match self.known("catalog", url, &["sqlite", "postgres"])? {
-            "postgres" => Arc::new(self.postgres_catalog(url).await?),
-            _ => Arc::new(self.sqlite_catalog(url).await?),
+            "postgres" => (Arc::new(self.postgres_catalog(url).await?), None),
+            _ => {
+                let catalog = Arc::new(self.sqlite_catalog(url).await?);
+                (Arc::clone(&catalog) as _, Some(catalog))
+            }
         })
+    }
+
+    /// The index, where this process is alone with a catalog whose `changes` it can be made of.
+    async fn search(
+        &mut self,
+        changes: Option<Arc<dyn CatalogChanges>>,
+    ) -> Result<Option<(Arc<dyn SearchIndex>, Arc<dyn CatalogChanges>)>, Failure> {
+        let url = &self.config.stores.search;
+        self.known_scheme("search", url, &["tantivy"])?;
+        let Some(changes) = changes.filter(|_| self.role.is_alone()) else { return Ok(None) };
+        Ok(Some((Arc::new(self.tantivy_search(url).await?), changes)))
     }
 
     async fn accounts(&mut self) -> Result<Arc<dyn RefreshFamilies>, Failure> {

@@ -32,6 +32,7 @@ use booking_core::{
         clock::{Clock, Entropy},
         log::{Log as _, Topic},
         payments::{Notice, NoticeRefused, PaymentNotices},
+        search::Search,
     },
     sale::SalePolicy,
     time::Timestamp,
@@ -178,6 +179,19 @@ impl World {
     }
 
     pub async fn with_notices(settings: Settings, notices: Option<Arc<dyn PaymentNotices>>) -> Self {
+        Self::with_parts(settings, notices, None).await
+    }
+
+    /// A gateway that searches in `search`.
+    pub async fn searching(search: Arc<dyn Search>) -> Self {
+        Self::with_parts(roomy(), None, Some(search)).await
+    }
+
+    async fn with_parts(
+        settings: Settings,
+        notices: Option<Arc<dyn PaymentNotices>>,
+        search: Option<Arc<dyn Search>>,
+    ) -> Self {
         // Refused where another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let log = Arc::new(MemoryLog::default());
@@ -192,6 +206,7 @@ impl World {
             desk: desk.clone(),
             ledger: ledger.clone(),
             catalog: catalog.clone(),
+            search,
             refresh: Arc::new(MemoryRefreshFamilies::default()),
             sandbox: Some(payments.clone()),
             notices,
@@ -272,6 +287,7 @@ impl World {
         let venue: Venue = Venue {
             venue_id: "venue_hall".parse().unwrap(),
             name: "Town Hall".to_owned(),
+            nicknames: Vec::new(),
             address: "1 Market Square".to_owned(),
             location: Location { city: "Ghent".to_owned(), point: None },
             seat_map: serde_json::from_value(hall_map()).unwrap(),
@@ -281,6 +297,9 @@ impl World {
             event_id: event.parse().unwrap(),
             title: "A <b>loud</b> evening".to_owned(),
             description: "Music.".to_owned(),
+            performers: Vec::new(),
+            category: None,
+            language: None,
             thumbnail: None,
             venue_id: venue.venue_id,
             starts_at: self.now().plus_seconds(86_400),
