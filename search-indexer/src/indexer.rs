@@ -39,6 +39,15 @@ impl Indexer {
     /// # Errors
     /// If the log, the catalog or the index fails; what was applied then is applied again.
     pub async fn step(&mut self, now: Timestamp) -> Result<Progress, Error> {
+        let done = self.apply(now).await;
+        if done.is_err() {
+            // It may be another index by now.
+            self.begun = None;
+        }
+        done
+    }
+
+    async fn apply(&mut self, now: Timestamp) -> Result<Progress, Error> {
         let (group, next) = self.begin().await?;
         let log = Arc::clone(&self.parts.log);
         let entries = log.read(&Topic::Catalog, self.lane, next, self.at_once, self.patience).await?;

@@ -125,9 +125,10 @@ impl Driver {
         self.gauges.failures_total.add(1);
         // The first failures in a row, then ever fewer of them.
         if failures.count_ones() <= 1 {
-            match error {
-                Some(error) => tracing::warn!(part = name, failures, %error, "a step failed"),
-                None => tracing::error!(part = name, failures, "a step panicked"),
+            if let Some(error) = error {
+                tracing::warn!(part = name, failures, %error, "a step failed");
+            } else {
+                tracing::error!(part = name, failures, "a step panicked");
             }
         }
         let doubled = self.settings.first_pause_ms.saturating_mul(1 << (*failures).min(20));

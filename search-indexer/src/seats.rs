@@ -33,8 +33,9 @@ pub struct Seats {
     /// The next offset of each lane of `weir.seats`; none until it has begun.
     next: Vec<u64>,
     waiting: BTreeSet<EventId>,
-    /// Where the list of events to come goes on; `None`: it is through.
-    listed: Option<Option<(Timestamp, EventId)>>,
+    /// Whether every event to come was looked at, and the last that was.
+    is_through: bool,
+    listed: Option<(Timestamp, EventId)>,
     noted_at: Option<Timestamp>,
 }
 
@@ -43,7 +44,7 @@ impl Seats {
     pub fn new(parts: Parts, settings: &Settings, gauges: Arc<Gauges>) -> Self {
         let every_ms = i64::try_from(settings.seats_every_ms).unwrap_or(i64::MAX);
         let waiting = BTreeSet::new();
-        Self { parts, gauges, every_ms, next: Vec::new(), waiting, listed: Some(None), noted_at: None }
+        Self { parts, gauges, every_ms, next: Vec::new(), waiting, is_through: false, listed: None, noted_at: None }
     }
 
     /// Reads what changed, and notes it if the time has come.
@@ -96,12 +97,12 @@ impl Seats {
 
     /// Puts the next of the events to come among those that wait.
     async fn list(&mut self, now: Timestamp) -> Result<(), Error> {
-        if self.waiting.len() >= AT_ONCE {
+        if self.is_through || self.waiting.len() >= AT_ONCE {
             return Ok(());
         }
-        let Some(after) = &self.listed else { return Ok(()) };
-        let page = self.parts.catalog.events(now, after.clone(), LISTED).await?;
-        self.listed = page.last().map(|last| Some((last.starts_at, last.event_id.clone())));
+        let page = self.parts.catalog.events(now, self.listed.clone(), LISTED).await?;
+        self.is_through = page.len() < LISTED;
+        self.listed = page.last().map(|last| (last.starts_at, last.event_id.clone()));
         self.waiting.extend(page.iter().map(|event| event.event_id.clone()));
         Ok(())
     }
