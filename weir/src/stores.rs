@@ -4,6 +4,7 @@ use std::{collections::HashMap, future::Future, path::Path, pin::Pin, sync::Arc}
 
 use backends::{
     Secret,
+    elasticsearch::{ElasticsearchSearch, ElasticsearchSettings},
     memory::{MemoryHolds, SoleWorker},
     postgres::PostgresDatabase,
     redis::RedisCluster,
@@ -49,11 +50,18 @@ pub(crate) enum Role {
     Gateway,
     /// A worker beside others.
     Worker,
+    /// An indexer beside others.
+    Indexer,
 }
 
 impl Role {
     fn is_alone(self) -> bool {
         self == Self::All
+    }
+
+    /// Whether it does what workers do.
+    fn works(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
     }
 
     /// Its command.
@@ -62,6 +70,7 @@ impl Role {
             Self::All => "weir",
             Self::Gateway => "weir gateway",
             Self::Worker => "weir queue-worker",
+            Self::Indexer => "weir search-indexer",
         }
     }
 }
@@ -74,8 +83,10 @@ pub(crate) struct Stores {
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) catalog: Arc<dyn Catalog>,
-    /// The index that events are searched in, with the changes of the catalog that it is made of, if there is one.
-    pub(crate) search: Option<(Arc<dyn SearchIndex>, Arc<dyn CatalogChanges>)>,
+    /// What the catalog knows of its changes.
+    pub(crate) changes: Arc<dyn CatalogChanges>,
+    /// The index that events are searched in, if there is one.
+    pub(crate) search: Option<Arc<dyn SearchIndex>>,
     pub(crate) refresh: Arc<dyn RefreshFamilies>,
     /// The payment provider; a gateway has none.
     pub(crate) payments: Option<Arc<dyn Payments>>,
@@ -116,6 +127,21 @@ pub(crate) async fn open(config: &Config, role: Role, folder: &Path) -> Result<(
     let mut opening = Opening::of(config, role, folder);
     match opening.all().await {
         Ok(stores) => Ok((stores, opening.open)),
+        Err(failure) => {
+            opening.open.close().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Opens what an indexer beside others needs.
+///
+/// # Errors
+/// As for [`open`].
+pub(crate) async fn open_for_indexing(config: &Config) -> Result<(search_indexer::Parts, Open), Failure> {
+    let mut opening = Opening::of(config, Role::Indexer, Path::new(""));
+    match opening.indexing().await {
+        Ok(parts) => Ok((parts, opening.open)),
         Err(failure) => {
             opening.open.close().await;
             Err(failure)
@@ -173,13 +199,14 @@ impl Opening<'_> {
             holds: self.holds().await?,
             ledger: self.ledger().await?,
             catalog,
-            search: self.search(changes).await?,
+            changes,
+            search: self.search().await?,
             refresh: self.accounts().await?,
             payments,
             sandbox,
             notices,
             mail: self.mail().await?,
-            endpoints: if self.role == Role::Gateway { Vec::new() } else { self.config.told()? },
+            endpoints: if self.role.works() { self.config.told()? } else { Vec::new() },
             clock: self.clock().await?,
         })
     }
@@ -219,27 +246,48 @@ impl Opening<'_> {
         })
     }
 
-    /// The catalog, and its changes where it knows them.
-    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Option<Arc<dyn CatalogChanges>>), Failure> {
+    /// The catalog, and what it knows of its changes.
+    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Arc<dyn CatalogChanges>), Failure> {
         let url = &self.config.stores.catalog;
         Ok(match self.known("catalog", url, &["sqlite", "postgres"])? {
-            "postgres" => (Arc::new(self.postgres_catalog(url).await?), None),
+            "postgres" => {
+                let catalog = Arc::new(self.postgres_catalog(url).await?);
+                (Arc::clone(&catalog) as _, catalog)
+            }
             _ => {
                 let catalog = Arc::new(self.sqlite_catalog(url).await?);
-                (Arc::clone(&catalog) as _, Some(catalog))
+                (Arc::clone(&catalog) as _, catalog)
             }
         })
     }
 
-    /// The index, where this process is alone with a catalog whose `changes` it can be made of.
-    async fn search(
-        &mut self,
-        changes: Option<Arc<dyn CatalogChanges>>,
-    ) -> Result<Option<(Arc<dyn SearchIndex>, Arc<dyn CatalogChanges>)>, Failure> {
+    /// The index. One in a folder is of a catalog of this process alone; where there are others there is none.
+    async fn search(&mut self) -> Result<Option<Arc<dyn SearchIndex>>, Failure> {
         let url = &self.config.stores.search;
-        self.known_scheme("search", url, &["tantivy"])?;
-        let Some(changes) = changes.filter(|_| self.role.is_alone()) else { return Ok(None) };
-        Ok(Some((Arc::new(self.tantivy_search(url).await?), changes)))
+        if self.known_scheme("search", url, &["tantivy", ELASTICSEARCH, ELASTICSEARCH_TLS])? != "tantivy" {
+            return Ok(Some(Arc::new(elasticsearch(url)?)));
+        }
+        if !self.role.is_alone() || self.config.stores.catalog.scheme() != "sqlite" {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.tantivy_search(url).await?)))
+    }
+
+    /// What an indexer needs, and nothing else.
+    async fn indexing(&mut self) -> Result<search_indexer::Parts, Failure> {
+        let url = &self.config.stores.search;
+        let Some(index) = self.search().await? else {
+            self.must_be_alone("search", url, ELASTICSEARCH)?;
+            return Err(ConfigError::Together(format!("stores.search: '{url}' is no index of this catalog")).into());
+        };
+        let log: Arc<dyn Log> = match self.known("log", &self.config.stores.log, &["sqlite", "kafka"])? {
+            "kafka" => Arc::new(self.kafka_log(&self.config.stores.log).await?),
+            _ => Arc::new(self.sqlite_log(&self.config.stores.log).await?),
+        };
+        let (catalog, changes) = self.catalog().await?;
+        let ledger = self.ledger().await?;
+        let clock = self.clock().await?;
+        Ok(search_indexer::Parts { log, catalog, changes: Some(changes), ledger, index, clock })
     }
 
     async fn accounts(&mut self) -> Result<Arc<dyn RefreshFamilies>, Failure> {
@@ -289,6 +337,16 @@ impl Opening<'_> {
             self.role.name(),
         )))
     }
+}
+
+/// The schemes of an index on Elasticsearch: without and with TLS.
+const ELASTICSEARCH: &str = "elasticsearch";
+const ELASTICSEARCH_TLS: &str = "elasticsearch+tls";
+
+fn elasticsearch(url: &StoreUrl) -> Result<ElasticsearchSearch, ConfigError> {
+    let settings = ElasticsearchSettings::parse(url.rest(), url.scheme() == ELASTICSEARCH_TLS);
+    let settings = settings.map_err(|error| ConfigError::Together(format!("stores.search: {error}")))?;
+    Ok(ElasticsearchSearch::new(&settings))
 }
 
 /// The secret of the key `name`, or what the file of `name_file` holds.

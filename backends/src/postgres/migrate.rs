@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 10] = [
+const STEPS: [(&str, &str); 11] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
@@ -26,6 +26,7 @@ const STEPS: [(&str, &str); 10] = [
     ("doors", include_str!("../../migrations/postgres/0008_doors.sql")),
     ("lean", include_str!("../../migrations/postgres/0009_lean.sql")),
     ("mail", include_str!("../../migrations/postgres/0010_mail.sql")),
+    ("changes", include_str!("../../migrations/postgres/0011_changes.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

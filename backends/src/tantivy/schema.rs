@@ -1,10 +1,12 @@
 //! What is kept of an event: tokens to look it up by, columns to filter and sort by, and the whole as JSON to show.
 
-use booking_core::search::{self, Document};
+use booking_core::search;
 use tantivy::{
     TantivyDocument, TantivyError,
     schema::{FAST, Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions},
 };
+
+use crate::indexed::Row;
 
 /// Names of the columns.
 pub(super) mod column {
@@ -83,17 +85,6 @@ pub(super) struct Fields {
     currency: Field,
     city: Field,
     category: Field,
-}
-
-/// What is written of an event.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
-    pub(super) event_id: String,
-    pub(super) version: u64,
-    /// Its seats' version, and how many are left, where that was noted.
-    pub(super) seats: Option<(u64, u64)>,
-    /// `None`: it is gone.
-    pub(super) document: Option<Document>,
 }
 
 impl Fields {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use booking_core::search::{Change, SeatsLeft, What};
+use booking_core::search::{Change, SeatsLeft};
 use tantivy::{
     DocAddress, Index, IndexReader, IndexWriter, Searcher, TantivyDocument, TantivyError, Term,
     collector::DocSetCollector, query::TermQuery, schema::IndexRecordOption,
@@ -10,8 +10,9 @@ use tantivy::{
 
 use super::{
     read::whole,
-    schema::{Fields, Row, column},
+    schema::{Fields, column},
 };
+use crate::indexed::Row;
 
 /// What is gathered in memory before it is written as a segment, in bytes: tantivy's least.
 const MEMORY_BYTES: usize = 15_000_000;
@@ -47,20 +48,9 @@ impl Writer {
                 Some(row) => Some(row),
                 None => stands(&searcher, &self.fields, id)?,
             };
-            let is_news = before.as_ref().is_none_or(|row| row.version < change.version);
-            let row = match (before, &change.what) {
-                (Some(row), _) if !is_news => row,
-                (before, what) => {
-                    news += 1;
-                    let document = match what {
-                        What::Is(document) => Some(document.as_ref().clone()),
-                        What::Gone => None,
-                    };
-                    let seats = before.and_then(|row| row.seats);
-                    Row { event_id: id.to_owned(), version: change.version, seats, document }
-                }
-            };
-            rows.insert(id, row);
+            let after = Row::after(before.as_ref(), change);
+            news += usize::from(after.is_some());
+            rows.extend(after.or(before).map(|row| (id, row)));
         }
         if news > 0 {
             self.replace(reader, rows.values())?;
@@ -78,12 +68,9 @@ impl Writer {
                 Some(row) => Some(row),
                 None => stands(&searcher, &self.fields, id)?,
             };
-            let Some(mut row) = known else { continue };
-            if row.document.is_some() && row.seats.is_none_or(|(version, _)| version < noted.version) {
-                turned |= row.seats.is_none_or(|(_, before)| before > 0) != (noted.left > 0);
-                row.seats = Some((noted.version, noted.left));
-                rows.insert(id, row);
-            }
+            let noted = known.as_ref().and_then(|row| row.noted(noted));
+            turned |= noted.as_ref().is_some_and(|(_, turned)| *turned);
+            rows.extend(noted.map(|(row, _)| row).or(known).map(|row| (id, row)));
         }
         if !rows.is_empty() {
             self.replace(reader, rows.values())?;

@@ -1,6 +1,6 @@
 //! Looking at every store, for `weir doctor` and `weir migrate`.
 
-use booking_core::{id::EventId, ports::log::Topic, search::Query, time::Timestamp};
+use booking_core::{id::EventId, ports::log::Topic, time::Timestamp};
 
 use super::{Opening, clock::TELL_FROM_MS, opened};
 use crate::{config::StoreUrl, failure::Failure, system::SystemClock};
@@ -52,18 +52,13 @@ impl Opening<'_> {
         };
         note("ledger", &stores.ledger, ledger.await);
         let catalog = async {
-            let (catalog, changes) = self.catalog().await?;
-            opened("catalog", catalog.event(&event).await)?;
-            Ok(changes)
+            let (catalog, _) = self.catalog().await?;
+            opened("catalog", catalog.event(&event).await).map(drop)
         };
-        let (catalog, changes) = match catalog.await {
-            Ok(changes) => (Ok(()), changes),
-            Err(failure) => (Err(failure), None),
-        };
-        note("catalog", &stores.catalog, catalog);
+        note("catalog", &stores.catalog, catalog.await);
         let search = async {
-            let Some((search, _)) = self.search(changes).await? else { return Ok(()) };
-            opened("search", search.search(&Query::all(epoch)).await).map(drop)
+            let Some(search) = self.search().await? else { return Ok(()) };
+            opened("search", search.id().await).map(drop)
         };
         note("search", &stores.search, search.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
