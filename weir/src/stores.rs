@@ -249,16 +249,12 @@ impl Opening<'_> {
     /// The catalog, and what it knows of its changes.
     async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Arc<dyn CatalogChanges>), Failure> {
         let url = &self.config.stores.catalog;
-        Ok(match self.known("catalog", url, &["sqlite", "postgres"])? {
-            "postgres" => {
-                let catalog = Arc::new(self.postgres_catalog(url).await?);
-                (Arc::clone(&catalog) as _, catalog)
-            }
-            _ => {
-                let catalog = Arc::new(self.sqlite_catalog(url).await?);
-                (Arc::clone(&catalog) as _, catalog)
-            }
-        })
+        if self.known("catalog", url, &["sqlite", "postgres"])? == "postgres" {
+            let catalog = Arc::new(self.postgres_catalog(url).await?);
+            return Ok((Arc::clone(&catalog) as _, catalog));
+        }
+        let catalog = Arc::new(self.sqlite_catalog(url).await?);
+        Ok((Arc::clone(&catalog) as _, catalog))
     }
 
     /// The index. One in a folder is of a catalog of this process alone; where there are others there is none.

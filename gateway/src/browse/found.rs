@@ -129,10 +129,16 @@ impl Searches {
     /// The index's state, as it was a moment ago.
     async fn state(&self, app: &App, now: Timestamp) -> PortResult<u64> {
         let (now, at) = (now.as_millis(), self.state_at.load(Ordering::Acquire));
-        if !(0..STATE_MS).contains(&now.saturating_sub(at)) {
-            let state = app.parts.search.as_ref().ok_or_else(no_index)?.state().await?;
-            self.state.store(state, Ordering::Release);
-            self.state_at.store(now, Ordering::Release);
+        let is_old = !(0..STATE_MS).contains(&now.saturating_sub(at));
+        // One asks; the others go by what was so before.
+        if is_old && self.state_at.compare_exchange(at, now, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            match app.parts.search.as_ref().ok_or_else(no_index)?.state().await {
+                Ok(state) => self.state.store(state, Ordering::Release),
+                Err(error) => {
+                    self.state_at.store(i64::MIN, Ordering::Release);
+                    return Err(error);
+                }
+            }
         }
         Ok(self.state.load(Ordering::Acquire))
     }
