@@ -1,5 +1,7 @@
 //! What stands behind the ports of `booking-core`, by the scheme of its address.
 
+pub mod elasticsearch;
+mod indexed;
 pub mod kafka;
 pub mod memory;
 pub mod postgres;
@@ -10,6 +12,7 @@ pub mod smtp;
 mod sql;
 pub mod sqlite;
 pub mod stripe;
+pub mod tantivy;
 pub mod webhook;
 
 pub use secret::Secret;

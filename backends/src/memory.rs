@@ -82,6 +82,13 @@ mod tests {
         );
     }
 
+    mod changes {
+        booking_core::changes_contract!(
+            #[tokio::test]
+            super::kept(super::MemoryCatalog::default())
+        );
+    }
+
     mod accounts {
         booking_core::accounts_contract!(
             #[tokio::test]

@@ -26,6 +26,14 @@ pub const MAX_TITLE_CHARS: usize = 200;
 pub const MAX_DESCRIPTION_CHARS: usize = 5_000;
 /// The longest address of a venue, in characters.
 pub const MAX_ADDRESS_CHARS: usize = 300;
+/// The most performers of an event.
+pub const MAX_PERFORMERS: usize = 20;
+/// The longest name of a category of events, in characters.
+pub const MAX_CATEGORY_CHARS: usize = 50;
+/// The longest language tag, in bytes.
+pub const MAX_LANGUAGE_BYTES: usize = 35;
+/// The most nicknames of a venue.
+pub const MAX_NICKNAMES: usize = 10;
 /// The longest address of a picture, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
 
@@ -38,6 +46,9 @@ pub struct Venue {
     pub venue_id: VenueId,
     /// What people call it.
     pub name: String,
+    /// What else they call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nicknames: Vec<String>,
     /// Street and number, one line.
     pub address: String,
     /// Where it is.
@@ -52,6 +63,9 @@ pub enum InvalidVenue {
     /// No name, or one that can't stand on a page.
     #[error("name must be 1 to {MAX_TITLE_CHARS} characters on one line")]
     Name,
+    /// Too many nicknames, or one that can't stand on a page.
+    #[error("nicknames must be at most {MAX_NICKNAMES}, each 1 to {MAX_TITLE_CHARS} characters on one line")]
+    Nicknames,
     /// An address that can't stand on a page.
     #[error("address must be at most {MAX_ADDRESS_CHARS} characters on one line")]
     Address,
@@ -68,6 +82,9 @@ impl Venue {
     pub fn check(&self) -> Result<(), InvalidVenue> {
         if !is_line(&self.name, 1, MAX_TITLE_CHARS) {
             return Err(InvalidVenue::Name);
+        }
+        if self.nicknames.len() > MAX_NICKNAMES || !are_lines(&self.nicknames) {
+            return Err(InvalidVenue::Nicknames);
         }
         if !is_line(&self.address, 0, MAX_ADDRESS_CHARS) {
             return Err(InvalidVenue::Address);
@@ -87,6 +104,15 @@ pub struct Event {
     pub title: String,
     /// In a few sentences.
     pub description: String,
+    /// Who is on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub performers: Vec<String>,
+    /// What kind of event it is, in a word or two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The language it is in, as a BCP 47 tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// A picture's address, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<String>,
@@ -121,6 +147,15 @@ pub enum InvalidEvent {
     /// Too much text.
     #[error("description must be at most {MAX_DESCRIPTION_CHARS} characters")]
     Description,
+    /// Too many performers, or one that can't stand on a page.
+    #[error("performers must be at most {MAX_PERFORMERS}, each 1 to {MAX_TITLE_CHARS} characters on one line")]
+    Performers,
+    /// No category, or one that can't stand on a page.
+    #[error("category must be 1 to {MAX_CATEGORY_CHARS} characters on one line")]
+    Category,
+    /// Not the tag of a language.
+    #[error("language must be a tag such as en or de-AT, of at most {MAX_LANGUAGE_BYTES} letters, digits and '-'")]
+    Language,
     /// Not the address of a picture.
     #[error("thumbnail must be an http or https address of at most {MAX_URL_BYTES} bytes")]
     Thumbnail,
@@ -154,6 +189,15 @@ impl Event {
         }
         if self.description.chars().count() > MAX_DESCRIPTION_CHARS {
             return Err(InvalidEvent::Description);
+        }
+        if self.performers.len() > MAX_PERFORMERS || !are_lines(&self.performers) {
+            return Err(InvalidEvent::Performers);
+        }
+        if self.category.as_deref().is_some_and(|category| !is_line(category, 1, MAX_CATEGORY_CHARS)) {
+            return Err(InvalidEvent::Category);
+        }
+        if self.language.as_deref().is_some_and(|language| !is_language(language)) {
+            return Err(InvalidEvent::Language);
         }
         if self.thumbnail.as_deref().is_some_and(|address| !is_web_address(address)) {
             return Err(InvalidEvent::Thumbnail);
@@ -213,6 +257,19 @@ impl Event {
 /// Whether `text` is one line of `min` to `max` characters, more than spaces unless it may be empty.
 fn is_line(text: &str, min: usize, max: usize) -> bool {
     text.trim().chars().count() >= min && text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+/// Whether each of `names` can stand on a page.
+fn are_lines(names: &[String]) -> bool {
+    names.iter().all(|name| is_line(name, 1, MAX_TITLE_CHARS))
+}
+
+/// Whether `tag` has the shape of a language tag (BCP 47): letters, then groups of letters and digits.
+fn is_language(tag: &str) -> bool {
+    let begins =
+        tag.split('-').next().is_some_and(|part| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_alphabetic()));
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    begins && tag.len() <= MAX_LANGUAGE_BYTES && tag.split('-').all(is_part)
 }
 
 /// Whether `address` is an absolute `http` or `https` URL that a page can show: with a host, without a user, without

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod booking;
+pub mod capture;
 pub mod catalog;
 pub mod desk;
 pub mod digest;
@@ -21,6 +22,7 @@ pub mod reconcile;
 pub mod refund;
 pub mod rehousing;
 pub mod sale;
+pub mod search;
 pub mod seats;
 pub mod ticket;
 pub mod time;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod assignment;
 pub mod catalog;
+pub mod changes;
 pub mod clock;
 #[cfg(feature = "contracts")]
 pub mod contract;
@@ -14,6 +15,7 @@ pub mod log;
 pub mod mailroom;
 pub mod payments;
 pub mod post;
+pub mod search;
 
 /// Why a port could not do what was asked, for every port the same two kinds.
 ///

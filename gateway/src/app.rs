@@ -10,12 +10,13 @@ use booking_core::ports::{
     ledger::LedgerReader,
     log::Log,
     payments::{PaymentNotices, Sandbox},
+    search::Search,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     booking::{pending::Pending, ticket::TicketTokens},
-    browse::live::LiveSeats,
+    browse::{found::Searches, live::LiveSeats},
     commands::Commands,
     identity::{access::AccessTokens, outside::Outside},
     keys::Keys,
@@ -39,6 +40,8 @@ pub struct Parts {
     pub ledger: Arc<dyn LedgerReader>,
     /// The catalog, to read.
     pub catalog: Arc<dyn CatalogReader>,
+    /// The index that events are searched in; without, searches get a plain list.
+    pub search: Option<Arc<dyn Search>>,
     /// Guests' refresh tokens.
     pub refresh: Arc<dyn RefreshFamilies>,
     /// The sandbox provider, where payments can be made for trying out.
@@ -66,6 +69,7 @@ pub(crate) struct App {
     pub(crate) commands: Commands,
     pub(crate) pending: Pending,
     pub(crate) seats: LiveSeats,
+    pub(crate) searches: Searches,
     pub(crate) pages: Pages,
     pub(crate) metrics: Metrics,
     /// What signs and reads the sandbox's notices.

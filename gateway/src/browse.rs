@@ -1,5 +1,8 @@
-//! Browsing: an event's details, its live seat map, and the map as a stream. No search: that is another part's.
+//! Browsing: searching for events, an event's details, its live seat map, and the map as a stream.
 
 pub(crate) mod details;
+pub(crate) mod found;
 pub(crate) mod live;
+pub(crate) mod search;
 pub(crate) mod seats;
+pub(crate) mod suggest;

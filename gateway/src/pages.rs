@@ -67,7 +67,9 @@ pub enum Error {
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// The list of events: `{ events: [{eventId, title, description, venue, date, phase, availableSeats}], serverTime }`.
+    /// The list of events, with its search: `{ search: {term, location, …}, events: [{eventId, title, description, venue,
+    /// city, date, phase, availableSeats, performers, highlights}], pagination, categories, cities, previous, next,
+    /// isFiltered, degraded, problem, serverTime }`.
     Browse,
     /// One event, from the waiting room to the tickets: `{ event, sale, place, serverTime, pollAfterSeconds, problem,
     /// sandbox, mail }`; `sale`, `place` and `problem` may be null.

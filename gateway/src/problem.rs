@@ -60,6 +60,7 @@ macro_rules! problems {
 
 problems! {
     invalid_request: BAD_REQUEST, "invalid-request", "The request can't be read";
+    invalid_search: BAD_REQUEST, "invalid-search", "This can't be searched for";
     idempotency_key_missing: BAD_REQUEST, "idempotency-key-missing", "An Idempotency-Key is needed";
     unauthorized: UNAUTHORIZED, "unauthorized", "Who is asking is not known";
     place_invalid: UNAUTHORIZED, "place-invalid", "The place token is not valid";

@@ -67,6 +67,8 @@ fn calls() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(guest::create_guest))
         .routes(routes!(guest::refresh_session))
+        .routes(routes!(browse::search::search_events))
+        .routes(routes!(browse::suggest::suggest))
         .routes(routes!(browse::details::get_event))
         .routes(routes!(browse::seats::get_seats))
         .routes(routes!(line::public::get_line, line::join::join_line))
@@ -167,6 +169,8 @@ mod tests {
     const CALLS: &[(&str, &str)] = &[
         ("post", "/v1/users/guest"),
         ("post", "/v1/users/refresh"),
+        ("get", "/v1/events/search"),
+        ("get", "/v1/events/suggestions"),
         ("get", "/v1/events/{eventId}"),
         ("get", "/v1/events/{eventId}/seats"),
         ("get", "/v1/events/{eventId}/seats/stream"),

@@ -93,7 +93,7 @@ test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them
   // The browser itself recomputes the place from the public record.
   await page.goto(`${weir.base}/e/${event}/draw`);
   await page.getByRole("button", { name: "Check now" }).click();
-  await page.getByText("Everything agrees").waitFor({ timeout: 30_000 });
+  await page.getByRole("heading", { name: "Everything agrees" }).waitFor({ timeout: 30_000 });
   assert.deepEqual(await barriers(page), []);
   assert.deepEqual(browser.errors, []);
 });
@@ -152,4 +152,21 @@ test("the operator sees to a refund that the provider refuses", async () => {
   await row.getByLabel("Done outside, how").fill("paid back by bank transfer");
   await row.getByRole("button", { name: "Note as resolved" }).click();
   await page.getByText("Nothing is stuck.", { exact: true }).waitFor();
+});
+
+test("a visitor finds an event as they type, by an address that can be shared", async () => {
+  await openSale(weir, { opensInMs: 600_000 });
+  const page = await browser.page();
+  await page.goto(`${weir.base}/`);
+  assert.deepEqual(await barriers(page), []);
+  await page.getByLabel("Search", { exact: true }).fill("sliuces");
+  await page.locator("#count", { hasText: /^\d+ events? found/ }).waitFor();
+  await page.getByRole("link", { name: "The Sluices, live" }).first().waitFor();
+  assert.match(page.url(), /\/\?term=sliuces$/);
+  await page.getByLabel("City").fill("nowhere");
+  await page.getByText("Nothing was found").waitFor();
+  await page.goto(`${weir.base}/?term=sluice&location=Millbrook`);
+  assert.equal(await page.getByLabel("City").inputValue(), "Millbrook");
+  await page.locator("mark", { hasText: "Sluices" }).first().waitFor();
+  assert.deepEqual(await barriers(page), []);
 });

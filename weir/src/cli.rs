@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Gateway,
     /// Run a worker alone: keeper of lines, hold pool, finaliser. Start as many as the sale needs
     QueueWorker,
+    /// Run an indexer alone: what changes in the catalog goes into the index that events are searched in. One is enough
+    SearchIndexer,
     /// Bring the databases of the configuration to what this version needs; starting does the same
     Migrate,
     /// Check everything that the configuration names, and say what is wrong and what to do

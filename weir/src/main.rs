@@ -63,6 +63,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = configuration(&cli.settings)?;
             block_on(&config, |stop| serve::run(&config, Role::Worker, stop))
         }
+        Some(Command::SearchIndexer) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| serve::run(&config, Role::Indexer, stop))
+        }
         Some(Command::Migrate) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| stores::migrate(&config))

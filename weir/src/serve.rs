@@ -1,5 +1,5 @@
-//! Running, as everything in one process or as one role: opens the stores, runs the gateway and the worker, and drains
-//! them in that order.
+//! Running, as everything in one process or as one role: opens the stores, runs the gateway, the indexer and the worker,
+//! and drains them in that order.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(config: &Config, role: Role, stop: CancellationToken) ->
             shared = DataFolder::open(&config.data.folder)?;
             Some(&shared)
         }
-        Role::Worker => None,
+        Role::Worker | Role::Indexer => None,
     };
     let running = start(config, role, folder).await?;
     if let Some(public) = running.public {
@@ -89,6 +89,9 @@ struct Part {
 /// # Errors
 /// If the keys, a store or an address can't be used.
 pub(crate) async fn start(config: &Config, role: Role, folder: Option<&DataFolder>) -> Result<Running, Failure> {
+    if role == Role::Indexer {
+        return start_indexer(config).await;
+    }
     let keys = folder.map(|folder| keys(folder, OperatorKeys::of(folder))).transpose()?;
     let nowhere = Path::new("");
     let (stores, open) = stores::open(config, role, folder.map_or(nowhere, DataFolder::path)).await?;
@@ -113,8 +116,13 @@ async fn parts(
 ) -> Result<Started, Failure> {
     let (failed, failures) = mpsc::channel(4);
     let gauges = Arc::new(queue_worker::Gauges::default());
-    let measured = Arc::clone(&gauges);
-    let numbers: gateway::Numbers = Arc::new(move || measured.all());
+    let indexed = Arc::new(search_indexer::Gauges::default());
+    let (measured, of_indexer) = (Arc::clone(&gauges), Arc::clone(&indexed));
+    let numbers: gateway::Numbers = Arc::new(move || {
+        let mut all = measured.all();
+        all.extend(of_indexer.all());
+        all
+    });
     let (mut parts, public, admin);
     if let Some((keys, operator_keys)) = keys {
         let operators = keys.operators.clone();
@@ -140,6 +148,11 @@ async fn parts(
             bound.run(stop).await;
             Ok(())
         })];
+    }
+    if role == Role::All
+        && let Some(parts_of_indexer) = indexer_parts(&stores)
+    {
+        parts.push(indexer(config, parts_of_indexer, indexed, &failed));
     }
     if role != Role::Gateway {
         let (parts_of_worker, settings) = (worker_parts(stores), config.worker_settings());
@@ -214,12 +227,61 @@ fn gateway_parts(stores: &Stores) -> gateway::Parts {
         desk: stores.desk.clone(),
         ledger: stores.ledger.clone(),
         catalog: stores.catalog.clone(),
+        search: stores.search.as_ref().map(|index| Arc::clone(index) as _),
         refresh: stores.refresh.clone(),
         sandbox: stores.sandbox.clone(),
         notices: stores.notices.clone(),
         clock: stores.clock.clone(),
         entropy: Arc::new(SystemEntropy),
     }
+}
+
+/// What the indexer stands on, where there is an index to keep.
+fn indexer_parts(stores: &Stores) -> Option<search_indexer::Parts> {
+    Some(search_indexer::Parts {
+        log: stores.log.clone(),
+        catalog: stores.catalog.clone(),
+        changes: Some(stores.changes.clone()),
+        ledger: stores.ledger.clone(),
+        index: stores.search.clone()?,
+        clock: stores.clock.clone(),
+    })
+}
+
+fn indexer(
+    config: &Config,
+    parts: search_indexer::Parts,
+    gauges: Arc<search_indexer::Gauges>,
+    failed: &mpsc::Sender<anyhow::Error>,
+) -> Part {
+    let settings = config.indexer_settings();
+    Part::spawn("the indexer", Some(WORKER_GRACE), failed, |stop| async move {
+        search_indexer::run(parts, settings, gauges, stop).await.map_err(anyhow::Error::from)
+    })
+}
+
+/// Starts an indexer beside others.
+async fn start_indexer(config: &Config) -> Result<Running, Failure> {
+    let (parts_of_indexer, open) = stores::open_for_indexing(config).await?;
+    let (failed, failures) = mpsc::channel(4);
+    let gauges = Arc::new(search_indexer::Gauges::default());
+    let (measured, running) = (Arc::clone(&gauges), Arc::clone(&gauges));
+    let readiness = move || if running.parts.get() > 0 { Readiness::Ready } else { Readiness::Starting };
+    let numbers: gateway::Numbers = Arc::new(move || measured.all());
+    let bound = match Admin::bind(config.gateway.admin_listen, numbers, Arc::new(readiness)).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            open.close().await;
+            return Err(unbound(error));
+        }
+    };
+    let admin = bound.address();
+    let listener = Part::spawn("the admin listener", None, &failed, |stop| async move {
+        bound.run(stop).await;
+        Ok(())
+    });
+    let parts = vec![indexer(config, parts_of_indexer, gauges, &failed), listener];
+    Ok(Running { public: None, admin, parts, failures: Mutex::new(failures), open })
 }
 
 pub(crate) fn worker_parts(stores: Stores) -> queue_worker::Parts {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, future::Future, path::Path, pin::Pin, sync::Arc}
 
 use backends::{
     Secret,
+    elasticsearch::{ElasticsearchSearch, ElasticsearchSettings},
     memory::{MemoryHolds, SoleWorker},
     postgres::PostgresDatabase,
     redis::RedisCluster,
@@ -14,12 +15,14 @@ use booking_core::ports::{
     accounts::RefreshFamilies,
     assignment::Assignment,
     catalog::Catalog,
+    changes::CatalogChanges,
     clock::Clock,
     desk::Desk,
     holds::Holds,
     ledger::Ledger,
     log::Log,
     payments::{PaymentNotices, Payments, Sandbox},
+    search::SearchIndex,
 };
 
 use crate::{
@@ -47,11 +50,18 @@ pub(crate) enum Role {
     Gateway,
     /// A worker beside others.
     Worker,
+    /// An indexer beside others.
+    Indexer,
 }
 
 impl Role {
     fn is_alone(self) -> bool {
         self == Self::All
+    }
+
+    /// Whether it does what workers do.
+    fn works(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
     }
 
     /// Its command.
@@ -60,6 +70,7 @@ impl Role {
             Self::All => "weir",
             Self::Gateway => "weir gateway",
             Self::Worker => "weir queue-worker",
+            Self::Indexer => "weir search-indexer",
         }
     }
 }
@@ -72,6 +83,10 @@ pub(crate) struct Stores {
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) catalog: Arc<dyn Catalog>,
+    /// What the catalog knows of its changes.
+    pub(crate) changes: Arc<dyn CatalogChanges>,
+    /// The index that events are searched in, if there is one.
+    pub(crate) search: Option<Arc<dyn SearchIndex>>,
     pub(crate) refresh: Arc<dyn RefreshFamilies>,
     /// The payment provider; a gateway has none.
     pub(crate) payments: Option<Arc<dyn Payments>>,
@@ -112,6 +127,21 @@ pub(crate) async fn open(config: &Config, role: Role, folder: &Path) -> Result<(
     let mut opening = Opening::of(config, role, folder);
     match opening.all().await {
         Ok(stores) => Ok((stores, opening.open)),
+        Err(failure) => {
+            opening.open.close().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Opens what an indexer beside others needs.
+///
+/// # Errors
+/// As for [`open`].
+pub(crate) async fn open_for_indexing(config: &Config) -> Result<(search_indexer::Parts, Open), Failure> {
+    let mut opening = Opening::of(config, Role::Indexer, Path::new(""));
+    match opening.indexing().await {
+        Ok(parts) => Ok((parts, opening.open)),
         Err(failure) => {
             opening.open.close().await;
             Err(failure)
@@ -161,19 +191,22 @@ impl Opening<'_> {
     async fn all(&mut self) -> Result<Stores, Failure> {
         let (log, assignment) = self.log().await?;
         let Provider { payments, sandbox, notices } = self.payments().await?;
+        let (catalog, changes) = self.catalog().await?;
         Ok(Stores {
             log,
             assignment,
             desk: self.desk().await?,
             holds: self.holds().await?,
             ledger: self.ledger().await?,
-            catalog: self.catalog().await?,
+            catalog,
+            changes,
+            search: self.search().await?,
             refresh: self.accounts().await?,
             payments,
             sandbox,
             notices,
             mail: self.mail().await?,
-            endpoints: if self.role == Role::Gateway { Vec::new() } else { self.config.told()? },
+            endpoints: if self.role.works() { self.config.told()? } else { Vec::new() },
             clock: self.clock().await?,
         })
     }
@@ -213,12 +246,44 @@ impl Opening<'_> {
         })
     }
 
-    async fn catalog(&mut self) -> Result<Arc<dyn Catalog>, Failure> {
+    /// The catalog, and what it knows of its changes.
+    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Arc<dyn CatalogChanges>), Failure> {
         let url = &self.config.stores.catalog;
-        Ok(match self.known("catalog", url, &["sqlite", "postgres"])? {
-            "postgres" => Arc::new(self.postgres_catalog(url).await?),
-            _ => Arc::new(self.sqlite_catalog(url).await?),
-        })
+        if self.known("catalog", url, &["sqlite", "postgres"])? == "postgres" {
+            let catalog = Arc::new(self.postgres_catalog(url).await?);
+            return Ok((Arc::clone(&catalog) as _, catalog));
+        }
+        let catalog = Arc::new(self.sqlite_catalog(url).await?);
+        Ok((Arc::clone(&catalog) as _, catalog))
+    }
+
+    /// The index. One in a folder is of a catalog of this process alone; where there are others there is none.
+    async fn search(&mut self) -> Result<Option<Arc<dyn SearchIndex>>, Failure> {
+        let url = &self.config.stores.search;
+        if self.known_scheme("search", url, &["tantivy", ELASTICSEARCH, ELASTICSEARCH_TLS])? != "tantivy" {
+            return Ok(Some(Arc::new(elasticsearch(url)?)));
+        }
+        if !self.role.is_alone() || self.config.stores.catalog.scheme() != "sqlite" {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.tantivy_search(url).await?)))
+    }
+
+    /// What an indexer needs, and nothing else.
+    async fn indexing(&mut self) -> Result<search_indexer::Parts, Failure> {
+        let url = &self.config.stores.search;
+        let Some(index) = self.search().await? else {
+            self.must_be_alone("search", url, ELASTICSEARCH)?;
+            return Err(ConfigError::Together(format!("stores.search: '{url}' is no index of this catalog")).into());
+        };
+        let log: Arc<dyn Log> = match self.known("log", &self.config.stores.log, &["sqlite", "kafka"])? {
+            "kafka" => Arc::new(self.kafka_log(&self.config.stores.log).await?),
+            _ => Arc::new(self.sqlite_log(&self.config.stores.log).await?),
+        };
+        let (catalog, changes) = self.catalog().await?;
+        let ledger = self.ledger().await?;
+        let clock = self.clock().await?;
+        Ok(search_indexer::Parts { log, catalog, changes: Some(changes), ledger, index, clock })
     }
 
     async fn accounts(&mut self) -> Result<Arc<dyn RefreshFamilies>, Failure> {
@@ -268,6 +333,16 @@ impl Opening<'_> {
             self.role.name(),
         )))
     }
+}
+
+/// The schemes of an index on Elasticsearch: without and with TLS.
+const ELASTICSEARCH: &str = "elasticsearch";
+const ELASTICSEARCH_TLS: &str = "elasticsearch+tls";
+
+fn elasticsearch(url: &StoreUrl) -> Result<ElasticsearchSearch, ConfigError> {
+    let settings = ElasticsearchSettings::parse(url.rest(), url.scheme() == ELASTICSEARCH_TLS);
+    let settings = settings.map_err(|error| ConfigError::Together(format!("stores.search: {error}")))?;
+    Ok(ElasticsearchSearch::new(&settings))
 }
 
 /// The secret of the key `name`, or what the file of `name_file` holds.

@@ -35,7 +35,7 @@ pub struct KafkaSettings {
     pub min_insync: u16,
     /// The lanes of a line that is made from now on, at least 1. A line keeps the lanes it was made with.
     pub line_lanes: u16,
-    /// The lanes of the commands, the bookings, the seats and the changes, where they are made from now on, at least 1:
+    /// The lanes of the commands, the bookings, the seats, the changes and the catalog, where they are made from now on, at least 1:
     /// as many workers can share them.
     pub keyed_lanes: u16,
     /// The lanes of the replies, where they are made from now on, at least 1: a gateway reads all answers in its own.
@@ -129,9 +129,9 @@ impl KafkaSettings {
     /// How many lanes `topic` gets when it is made.
     pub(super) fn lanes_of(&self, topic: &Topic) -> u16 {
         let lanes = match topic {
-            Topic::Sales | Topic::State(_) | Topic::Deliveries => 1,
+            Topic::Sales | Topic::State(_) | Topic::Deliveries | Topic::DeadLetters => 1,
             Topic::Line(_) => self.line_lanes,
-            Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes => self.keyed_lanes,
+            Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes | Topic::Catalog => self.keyed_lanes,
             Topic::Replies => self.reply_lanes,
         };
         lanes.max(1)

@@ -8,11 +8,13 @@ use std::{
 
 use async_trait::async_trait;
 use booking_core::{
+    capture::CatalogChange,
     catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortResult,
         catalog::{Catalog, CatalogReader, Put},
+        changes::CatalogChanges,
     },
     time::Timestamp,
 };
@@ -28,6 +30,25 @@ struct Shelves {
     venues: HashMap<VenueId, Arc<Venue>>,
     events: HashMap<EventId, Arc<Event>>,
     by_start: BTreeMap<(Timestamp, EventId), Arc<Event>>,
+    /// Changes that are not published, by their number, which is their version, too.
+    changes: BTreeMap<u64, CatalogChange>,
+    last_change: u64,
+}
+
+impl Shelves {
+    /// Shelves `event` as it is now. Nothing here has a clock: the change has no time.
+    fn shelve(&mut self, event: Arc<Event>) {
+        self.last_change += 1;
+        let change = CatalogChange {
+            version: self.last_change,
+            at: Timestamp::default(),
+            event_id: event.event_id.clone(),
+            event: Some(Event::clone(&event)),
+        };
+        self.changes.insert(self.last_change, change);
+        self.by_start.insert((event.starts_at, event.event_id.clone()), Arc::clone(&event));
+        self.events.insert(event.event_id.clone(), event);
+    }
 }
 
 #[async_trait]
@@ -61,30 +82,48 @@ impl Catalog for MemoryCatalog {
 
     async fn put_event(&self, event: &Event) -> PortResult<Put> {
         let mut shelves = locked(&self.0);
-        let done = put(shelves.events.entry(event.event_id.clone()), event);
-        if done == Put::Done {
-            shelves.by_start.insert((event.starts_at, event.event_id.clone()), Arc::new(event.clone()));
+        if let Some(kept) = shelves.events.get(&event.event_id) {
+            return Ok(if **kept == *event { Put::Done } else { Put::Conflict });
         }
-        Ok(done)
+        shelves.shelve(Arc::new(event.clone()));
+        Ok(Put::Done)
     }
 
     async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
         let mut shelves = locked(&self.0);
         let Some(before) = shelves.events.get(event).cloned() else { return Ok(Put::Conflict) };
         let Some(after) = before.after(moved).map(Arc::new) else { return Ok(Put::Conflict) };
-        shelves.by_start.remove(&(before.starts_at, event.clone()));
-        shelves.by_start.insert((after.starts_at, event.clone()), Arc::clone(&after));
-        shelves.events.insert(event.clone(), after);
+        if after != before {
+            shelves.by_start.remove(&(before.starts_at, event.clone()));
+            shelves.shelve(after);
+        }
         Ok(Put::Done)
     }
 
     async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
         let mut shelves = locked(&self.0);
-        let after = shelves.events.get(event).and_then(|before| before.rehoused(rehoused)).map(Arc::new);
-        let Some(after) = after else { return Ok(Put::Conflict) };
-        shelves.by_start.insert((after.starts_at, event.clone()), Arc::clone(&after));
-        shelves.events.insert(event.clone(), after);
+        let Some(before) = shelves.events.get(event).cloned() else { return Ok(Put::Conflict) };
+        let Some(after) = before.rehoused(rehoused).map(Arc::new) else { return Ok(Put::Conflict) };
+        if after != before {
+            shelves.shelve(after);
+        }
         Ok(Put::Done)
+    }
+}
+
+#[async_trait]
+impl CatalogChanges for MemoryCatalog {
+    async fn changes(&self, max: usize) -> PortResult<Vec<(u64, CatalogChange)>> {
+        let shelves = locked(&self.0);
+        Ok(shelves.changes.iter().take(max).map(|(number, change)| (*number, change.clone())).collect())
+    }
+
+    async fn changes_published(&self, numbers: &[u64]) -> PortResult<()> {
+        let mut shelves = locked(&self.0);
+        for number in numbers {
+            shelves.changes.remove(number);
+        }
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ const MAX_LANE_ENTRIES: usize = 1 << 24;
 pub struct Lanes {
     /// Of each event's line.
     pub line: u16,
-    /// Of the commands, the bookings, the seats and the changes.
+    /// Of the commands, the bookings, the seats, the changes and the catalog.
     pub keyed: u16,
     /// Of the replies.
     pub replies: u16,
@@ -39,9 +39,9 @@ impl Default for Lanes {
 impl Lanes {
     fn of(self, topic: &Topic) -> u16 {
         let lanes = match topic {
-            Topic::Sales | Topic::State(_) | Topic::Deliveries => 1,
+            Topic::Sales | Topic::State(_) | Topic::Deliveries | Topic::DeadLetters => 1,
             Topic::Line(_) => self.line,
-            Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes => self.keyed,
+            Topic::Commands | Topic::Bookings | Topic::Seats | Topic::Changes | Topic::Catalog => self.keyed,
             Topic::Replies => self.replies,
         };
         lanes.max(1)

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use booking_core::{
+    capture::CatalogChange,
     catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
         catalog::{self, Catalog, CatalogReader, Put},
+        changes::CatalogChanges,
     },
     time::Timestamp,
 };
@@ -19,7 +21,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{database::PostgresDatabase, error::port_error, tries::ask};
 use crate::sql::{
     kept::Kept,
-    stored::{from_json, to_json},
+    stored::{from_json, from_text, to_i64, to_json, to_u64},
 };
 
 const PORT: &str = "catalog";
@@ -123,6 +125,41 @@ impl Catalog for PostgresCatalog {
         self.0.events.forget(event);
         done
     }
+}
+
+#[async_trait]
+impl CatalogChanges for PostgresCatalog {
+    async fn changes(&self, max: usize) -> PortResult<Vec<(u64, CatalogChange)>> {
+        ask!(&self.0.database, PORT, connection => changes(connection, max))
+    }
+
+    async fn changes_published(&self, numbers: &[u64]) -> PortResult<()> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        ask!(&self.0.database, PORT, connection => published(connection, numbers))
+    }
+}
+
+async fn changes(connection: &mut PgConnection, max: usize) -> Result<Vec<(u64, CatalogChange)>, sqlx::Error> {
+    let rows: Vec<(i64, String, i64, Option<String>)> =
+        sqlx::query_as("SELECT number, event_id, at, event::text FROM event_changes ORDER BY number LIMIT $1")
+            .bind(to_i64(max as u64))
+            .fetch_all(connection)
+            .await?;
+    let read = |(number, event_id, at, event): (i64, String, i64, Option<String>)| {
+        let version = to_u64(number)?;
+        let event = event.map(|text| from_json(&text)).transpose()?;
+        let (event_id, at) = (from_text(&event_id)?, Timestamp::from_millis(at));
+        Ok((version, CatalogChange { version, at, event_id, event }))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+async fn published(connection: &mut PgConnection, numbers: &[u64]) -> Result<(), sqlx::Error> {
+    let numbers: Vec<i64> = numbers.iter().copied().map(to_i64).collect();
+    sqlx::query("DELETE FROM event_changes WHERE number = ANY($1)").bind(numbers).execute(connection).await?;
+    Ok(())
 }
 
 const VENUE: &str = "SELECT venue::text FROM venues WHERE venue_id = $1";

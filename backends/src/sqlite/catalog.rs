@@ -5,11 +5,13 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use booking_core::{
+    capture::CatalogChange,
     catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
         catalog::{self, Catalog, CatalogReader, Put},
+        changes::CatalogChanges,
     },
     time::Timestamp,
 };
@@ -18,7 +20,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     database::{Database, Schema},
-    error::{from_json, to_json},
+    error::{from_json, from_text, to_i64, to_json, to_u64},
     group::{Group, Reply, Scribe},
     queue::{self, Queue},
 };
@@ -33,6 +35,7 @@ static SCHEMA: Schema = Schema {
         ("catalog", include_str!("../../migrations/sqlite/catalog/0001_catalog.sql")),
         ("moved", include_str!("../../migrations/sqlite/catalog/0002_moved.sql")),
         ("rehousing", include_str!("../../migrations/sqlite/catalog/0003_rehousing.sql")),
+        ("changes", include_str!("../../migrations/sqlite/catalog/0004_changes.sql")),
     ],
 };
 
@@ -165,21 +168,35 @@ impl Catalog for SqliteCatalog {
     }
 }
 
+#[async_trait]
+impl CatalogChanges for SqliteCatalog {
+    async fn changes(&self, max: usize) -> PortResult<Vec<(u64, CatalogChange)>> {
+        let rows: Result<Vec<(i64, String, i64, Option<String>)>, _> =
+            sqlx::query_as("SELECT number, event_id, at, event FROM changes ORDER BY number LIMIT ?1")
+                .bind(to_i64(max as u64))
+                .fetch_all(self.0.database.readers())
+                .await;
+        let read = |(number, event_id, at, event): (i64, String, i64, Option<String>)| {
+            let version = to_u64(number)?;
+            let event = event.map(|text| from_json(&text)).transpose()?;
+            let (event_id, at) = (from_text(&event_id)?, Timestamp::from_millis(at));
+            Ok((version, CatalogChange { version, at, event_id, event }))
+        };
+        self.0.database.answer(rows.and_then(|rows| rows.into_iter().map(read).collect()))
+    }
+
+    async fn changes_published(&self, numbers: &[u64]) -> PortResult<()> {
+        let numbers = to_json(numbers);
+        self.0.scribe.ask(|reply| Act::Published { numbers, reply }).await
+    }
+}
+
 enum Act {
     Venue { venue: Box<Venue>, reply: Reply<Put> },
     Event { event: Box<Event>, reply: Reply<Put> },
     Move { event: EventId, moved: Box<Moved>, reply: Reply<Put> },
     Rehouse { event: EventId, rehoused: Box<Rehoused>, reply: Reply<Put> },
-}
-
-impl Act {
-    fn reply(self) -> Reply<Put> {
-        let (Self::Venue { reply, .. }
-        | Self::Event { reply, .. }
-        | Self::Move { reply, .. }
-        | Self::Rehouse { reply, .. }) = self;
-        reply
-    }
+    Published { numbers: String, reply: Reply<()> },
 }
 
 impl queue::Act for Act {
@@ -190,6 +207,7 @@ impl queue::Act for Act {
             Self::Event { event, .. } => 1_024 + event.description.len(),
             Self::Move { moved, .. } => 1_024 + moved.reason.len(),
             Self::Rehouse { rehoused, .. } => 1_024 + rehoused.reason.len(),
+            Self::Published { numbers, .. } => numbers.len(),
         }
     }
 }
@@ -235,6 +253,13 @@ impl Group for Writer {
                 Act::Rehouse { event, rehoused, reply } => {
                     reply.set(change(transaction, event, |before| before.rehoused(rehoused)).await?);
                 }
+                Act::Published { numbers, reply } => {
+                    sqlx::query("DELETE FROM changes WHERE number IN (SELECT value FROM json_each(?1))")
+                        .bind(numbers.as_str())
+                        .execute(&mut *transaction)
+                        .await?;
+                    reply.set(());
+                }
             }
         }
         Ok(())
@@ -242,13 +267,25 @@ impl Group for Writer {
 
     fn written(&mut self, acts: Vec<Act>) {
         for act in acts {
-            act.reply().send();
+            match act {
+                Act::Venue { reply, .. }
+                | Act::Event { reply, .. }
+                | Act::Move { reply, .. }
+                | Act::Rehouse { reply, .. } => reply.send(),
+                Act::Published { reply, .. } => reply.send(),
+            }
         }
     }
 
     fn failed(&mut self, acts: Vec<Act>, why: &PortError) {
         for act in acts {
-            act.reply().fail(why);
+            match act {
+                Act::Venue { reply, .. }
+                | Act::Event { reply, .. }
+                | Act::Move { reply, .. }
+                | Act::Rehouse { reply, .. } => reply.fail(why),
+                Act::Published { reply, .. } => reply.fail(why),
+            }
         }
     }
 }

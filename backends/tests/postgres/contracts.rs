@@ -21,6 +21,13 @@ fn fresh_catalog() -> impl AsyncFn() -> PostgresCatalog {
     async move || PostgresCatalog::new(schema.database().await)
 }
 
+mod changes {
+    booking_core::changes_contract!(
+        #[tokio::test]
+        super::fresh_catalog()
+    );
+}
+
 mod catalog {
     booking_core::catalog_contract!(
         #[tokio::test]

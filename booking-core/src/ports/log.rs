@@ -40,6 +40,10 @@ pub enum Topic {
     Changes,
     /// What became of webhooks, and which are to be sent again. One lane.
     Deliveries,
+    /// Changes of the catalog, in Debezium's envelope, keyed by event.
+    Catalog,
+    /// Records that can't be read, each with the reason. One lane.
+    DeadLetters,
 }
 
 impl Topic {
@@ -61,6 +65,8 @@ impl fmt::Display for Topic {
             Self::Seats => f.write_str("weir.seats"),
             Self::Changes => f.write_str("weir.changes"),
             Self::Deliveries => f.write_str("weir.deliveries"),
+            Self::Catalog => f.write_str("weir.catalog"),
+            Self::DeadLetters => f.write_str("weir.dead-letters"),
         }
     }
 }

@@ -43,6 +43,27 @@ common-two-units = { $large } { $small }
 
 browse-title = Events
 browse-lead = Choose an event to join its waiting room.
+browse-search = Search
+browse-location = City
+browse-date = From
+browse-until = Until
+browse-available = Only with seats left
+browse-go = Search
+browse-results = Events found
+browse-count = { $n ->
+    [0] No events found
+    [one] 1 event found
+   *[other] { $n } events found
+}
+browse-all = Show all
+browse-categories = Categories
+browse-cities = Cities
+browse-pages = Pages
+browse-previous = Previous page
+browse-next = Next page
+browse-degraded = Searching is not possible just now. These are all events to come, soonest first.
+browse-nothing = Nothing was found.
+browse-nothing-hint = Try other or fewer words, or another day.
 browse-empty = No events are on sale at the moment.
 browse-empty-hint = Come back later: new events appear here as soon as they are announced.
 browse-seats-left = { $n ->

@@ -42,6 +42,11 @@ pub(crate) struct EventDetails {
     title: String,
     description: String,
     thumbnail: Option<String>,
+    /// Who is on.
+    performers: Vec<String>,
+    category: Option<String>,
+    /// The language it is in, as a BCP 47 tag.
+    language: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     starts_at: Timestamp,
     /// Its latest move, where it begins at another time than it was announced for.
@@ -151,6 +156,9 @@ pub(crate) async fn get_event(
             title: event.title.clone(),
             description: event.description.clone(),
             thumbnail: event.thumbnail.clone(),
+            performers: event.performers.clone(),
+            category: event.category.clone(),
+            language: event.language.clone(),
             starts_at: event.starts_at,
             moved: latest_move(&event),
             currency: event.currency,

@@ -40,6 +40,15 @@ pub(crate) struct EventRequest {
     title: String,
     #[serde(default)]
     description: String,
+    /// Who is on, 20 at most.
+    #[serde(default)]
+    performers: Vec<String>,
+    /// What kind of event it is, in a word or two: `Concert`, `Theatre`.
+    #[serde(default)]
+    category: Option<String>,
+    /// The language it is in, as a BCP 47 tag: `en`, `de-AT`.
+    #[serde(default)]
+    language: Option<String>,
     /// A picture's address.
     #[serde(default)]
     thumbnail: Option<String>,
@@ -124,6 +133,9 @@ pub(crate) async fn create_event(
         event_id: event_id.clone(),
         title: request.title,
         description: request.description,
+        performers: request.performers,
+        category: request.category,
+        language: request.language,
         thumbnail: request.thumbnail,
         venue_id: request.venue_id,
         starts_at: request.starts_at,

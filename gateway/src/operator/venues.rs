@@ -31,6 +31,9 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct VenueRequest {
     name: String,
+    /// What else people call it, 10 names at most.
+    #[serde(default)]
+    nicknames: Vec<String>,
     /// Street and number, one line.
     address: String,
     #[schema(value_type = Object)]
@@ -75,7 +78,8 @@ fn of_weir(venue_id: VenueId, body: Value) -> Result<Venue, Problem> {
     let map = json!({ "categories": request.categories, "sections": request.sections });
     let seat_map: SeatMap =
         serde_json::from_value(map).map_err(|error| Problem::invalid_venue(format!("The seat map: {error}.")))?;
-    Ok(Venue { venue_id, name: request.name, address: request.address, location: request.location, seat_map })
+    let VenueRequest { name, nicknames, address, location, .. } = request;
+    Ok(Venue { venue_id, name, nicknames, address, location, seat_map })
 }
 
 fn of_pretix(venue_id: VenueId, body: &Value, query: VenueQuery) -> Result<Venue, Problem> {
@@ -84,7 +88,8 @@ fn of_pretix(venue_id: VenueId, body: &Value, query: VenueQuery) -> Result<Venue
     let own_name = body.get("name").and_then(Value::as_str).map(str::to_owned);
     let name = query.name.or(own_name).unwrap_or_default();
     let location = Location { city: query.city.unwrap_or_else(|| name.clone()), point: None };
-    Ok(Venue { venue_id, name, address: query.address.unwrap_or_default(), location, seat_map })
+    let address = query.address.unwrap_or_default();
+    Ok(Venue { venue_id, name, nicknames: Vec::new(), address, location, seat_map })
 }
 
 /// Add a venue. With an Idempotency-Key, doing it twice is doing it once.

@@ -22,42 +22,11 @@ use crate::{
     sales::opened,
 };
 
-/// Events listed on the first page.
-const MAX_LISTED: usize = 100;
-/// An event is listed until this long after its beginning, in milliseconds: three hours.
-const LISTED_MS: i64 = 3 * 3_600_000;
 /// How often a page without a script loads itself again, in seconds: at least, at most.
 const POLL_SECONDS: (u64, u64) = (3, 30);
 
-fn accept_language(headers: &HeaderMap) -> Option<&http::HeaderValue> {
+pub(super) fn accept_language(headers: &HeaderMap) -> Option<&http::HeaderValue> {
     headers.get(http::header::ACCEPT_LANGUAGE)
-}
-
-/// `/`
-pub(crate) async fn browse(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
-    let lang = language(&app, accept_language(&headers));
-    let now = app.parts.clock.now();
-    let found = app.parts.catalog.events(now.plus_millis(-LISTED_MS), None, MAX_LISTED).await?;
-    let mut events = Vec::with_capacity(found.len());
-    for event in found {
-        let sale = opened(&app, &event.event_id);
-        // An event without a sale has no live map yet, and none is made for a list.
-        let seats = match &sale {
-            Some(sale) => app.seats.left(&app, sale.event()).await,
-            None => None,
-        };
-        let venue = app.parts.catalog.venue(&event.venue_id).await?;
-        events.push(json!({
-            "eventId": event.event_id,
-            "title": event.title,
-            "description": event.description,
-            "venue": venue.map(|venue| venue.name.clone()),
-            "date": event.starts_at,
-            "phase": sale.map(|sale| sale.phase(now)),
-            "availableSeats": seats,
-        }));
-    }
-    page(&app, Page::Browse, lang, &json!({ "events": events, "serverTime": now, "lang": lang }))
 }
 
 async fn described(app: &App, event: &EventId) -> Result<(Arc<Event>, Value), Problem> {

@@ -32,6 +32,7 @@ use booking_core::{
         clock::{Clock, Entropy},
         log::{Log, Topic},
         payments::{Notice, NoticeRefused, PaymentNotices},
+        search::Search,
     },
     sale::SalePolicy,
     time::Timestamp,
@@ -151,6 +152,7 @@ pub struct World {
     pub ledger: Arc<MemoryLedger>,
     pub catalog: Arc<MemoryCatalog>,
     pub payments: Arc<MemoryPayments>,
+    search: Option<Arc<dyn Search>>,
     pub refresh: Arc<MemoryRefreshFamilies>,
     pub clock: Arc<TestClock>,
     pub entropy: Arc<TestEntropy>,
@@ -179,6 +181,19 @@ impl World {
     }
 
     pub async fn with_notices(settings: Settings, notices: Option<Arc<dyn PaymentNotices>>) -> Self {
+        Self::with_parts(settings, notices, None).await
+    }
+
+    /// A gateway that searches in `search`.
+    pub async fn searching(search: Arc<dyn Search>) -> Self {
+        Self::with_parts(roomy(), None, Some(search)).await
+    }
+
+    async fn with_parts(
+        settings: Settings,
+        notices: Option<Arc<dyn PaymentNotices>>,
+        search: Option<Arc<dyn Search>>,
+    ) -> Self {
         // Refused where another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let log = Arc::new(MemoryLog::default());
@@ -194,6 +209,7 @@ impl World {
             desk: desk.clone(),
             ledger: ledger.clone(),
             catalog: catalog.clone(),
+            search: search.clone(),
             refresh: refresh.clone(),
             sandbox: Some(payments.clone()),
             notices,
@@ -211,6 +227,7 @@ impl World {
             ledger,
             catalog,
             payments,
+            search,
             refresh,
             clock,
             entropy,
@@ -242,6 +259,7 @@ impl World {
             refresh: self.refresh.clone(),
             sandbox: Some(self.payments.clone()),
             notices: None,
+            search: self.search.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
         };
@@ -296,6 +314,7 @@ impl World {
         let venue: Venue = Venue {
             venue_id: "venue_hall".parse().unwrap(),
             name: "Town Hall".to_owned(),
+            nicknames: Vec::new(),
             address: "1 Market Square".to_owned(),
             location: Location { city: "Ghent".to_owned(), point: None },
             seat_map: serde_json::from_value(hall_map()).unwrap(),
@@ -305,6 +324,9 @@ impl World {
             event_id: event.parse().unwrap(),
             title: "A <b>loud</b> evening".to_owned(),
             description: "Music.".to_owned(),
+            performers: Vec::new(),
+            category: None,
+            language: None,
             thumbnail: None,
             venue_id: venue.venue_id,
             starts_at: self.now().plus_seconds(86_400),

@@ -137,6 +137,11 @@ settings! {
         /// Buyers' addresses, and the letters to them that wait; only where `mail.server` is set. `sqlite:FILE`, or
         /// `postgres://…` as for the ledger.
         mail: StoreUrl = "sqlite:mail.db",
+        /// The index that events are searched in, a copy that is made of the catalog's changes: `tantivy:FOLDER`, for one
+        /// process with a catalog of its own, or `elasticsearch://user:password@host:port,host:port/INDEX`
+        /// (`elasticsearch+tls:` with TLS), versions 7.10 to 9 or OpenSearch, kept by `weir search-indexer`. Processes
+        /// beside others without it list events and search nothing.
+        search: StoreUrl = "tantivy:search",
         /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
         line_lanes: u16 = "3",
         /// The most appends to the log that wait for a commit, 1 to 10,000,000; one more is answered with 503.
@@ -372,6 +377,23 @@ settings! {
         longest_pause_ms: u64 = "5000",
     }
 
+    /// The indexer: what changes in the catalog goes into the index that events are searched in.
+    indexer: Indexer {
+        /// How long a read of the log waits for something to come, 0 to 10,000 ms; also the longest that stopping
+        /// waits for an idle part.
+        patience_ms: u64 = "250",
+        /// Change records applied at once, 1 to 4,096.
+        batch: usize = "256",
+        /// How often the catalog is asked for its changes, 10 to 60,000 ms.
+        changes_every_ms: u64 = "100",
+        /// How often it is noted how many seats are left of an event, 100 to 60,000 ms.
+        seats_every_ms: u64 = "1000",
+        /// The first pause after a failure, 1 to 10,000 ms; each further one doubles it.
+        first_pause_ms: u64 = "50",
+        /// The longest pause after failures, 1 to 60,000 ms.
+        longest_pause_ms: u64 = "5000",
+    }
+
     /// How Weir writes about itself, on the standard error stream.
     tracing: Tracing {
         /// What to write: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,queue_worker=debug`.
@@ -405,6 +427,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
         self.gateway_settings().check().map_err(|error| format!("gateway.{error}"))?;
         self.worker_settings().check().map_err(|error| format!("worker.{error}"))?;
+        self.indexer_settings().check().map_err(|error| format!("indexer.{error}"))?;
         let (stores, kafka, redis, postgres) = (&self.stores, &self.kafka, &self.redis, &self.postgres);
         let (stripe, payment_timeout) = (&self.stripe, self.worker.payment_timeout_ms);
         let limits = [

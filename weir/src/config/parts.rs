@@ -38,6 +38,19 @@ impl Config {
         }
     }
 
+    /// What the indexer is told.
+    pub(crate) fn indexer_settings(&self) -> search_indexer::Settings {
+        let set = self.indexer.clone();
+        search_indexer::Settings {
+            patience_ms: set.patience_ms,
+            batch: set.batch,
+            changes_every_ms: set.changes_every_ms,
+            seats_every_ms: set.seats_every_ms,
+            first_pause_ms: set.first_pause_ms,
+            longest_pause_ms: set.longest_pause_ms,
+        }
+    }
+
     /// What the embedded log is told.
     pub(crate) fn log_settings(&self) -> LogSettings {
         LogSettings { line_lanes: self.stores.line_lanes, max_waiting: self.stores.max_waiting_appends }
@@ -95,6 +108,7 @@ mod tests {
     fn the_documented_defaults_are_the_parts_own() {
         assert_eq!(Config::default().gateway_settings(), gateway::Settings::default());
         assert_eq!(Config::default().worker_settings(), queue_worker::Settings::default());
+        assert_eq!(Config::default().indexer_settings(), search_indexer::Settings::default());
         assert_eq!(Config::default().log_settings(), LogSettings::default());
     }
 }

@@ -89,6 +89,7 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
     let venue = Venue {
         venue_id: "venue_simulated".parse().expect("an id"),
         name: "The simulated hall".to_owned(),
+        nicknames: Vec::new(),
         address: String::new(),
         location: Location { city: "Nowhere".to_owned(), point: None },
         seat_map,
@@ -103,6 +104,9 @@ fn hall(dice: &Dice, starts_at: Timestamp) -> (Venue, Event) {
         event_id: "evt_simulated".parse().expect("an id"),
         title: "A simulated evening".to_owned(),
         description: String::new(),
+        performers: Vec::new(),
+        category: None,
+        language: None,
         thumbnail: None,
         venue_id: venue.venue_id.clone(),
         starts_at,

@@ -16,7 +16,7 @@ use booking_core::ports::{
     log::{Log, Topic},
 };
 
-use super::{Opening, Role, clock::DatabaseClock, opened};
+use super::{Opening, clock::DatabaseClock, opened};
 use crate::{
     config::{Config, ConfigError, StoreUrl},
     failure::Failure,
@@ -40,7 +40,7 @@ impl Opening<'_> {
         url: &StoreUrl,
         log: &Arc<dyn Log>,
     ) -> Result<Arc<dyn Assignment>, Failure> {
-        if self.role == Role::Gateway {
+        if !self.role.works() {
             return Ok(Arc::new(SoleWorker::new(Arc::clone(log))));
         }
         // Their lanes must be there before they can be shared.

@@ -6,8 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backends::sqlite::{
-    SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteMailroom, SqliteRefreshFamilies, SqliteSandbox,
+use backends::{
+    sqlite::{
+        SqliteCatalog, SqliteDesk, SqliteLedger, SqliteLog, SqliteMailroom, SqliteRefreshFamilies, SqliteSandbox,
+    },
+    tantivy::TantivySearch,
 };
 
 use super::{Opening, opened};
@@ -78,6 +81,14 @@ impl Opening<'_> {
         let closing = mailroom.clone();
         self.open.add(async move { closing.close().await });
         Ok(mailroom)
+    }
+
+    pub(super) async fn tantivy_search(&mut self, url: &StoreUrl) -> Result<TantivySearch, Failure> {
+        let folder = file(self.folder, "search", url)?;
+        let search = opened("search", TantivySearch::open(&folder).await)?;
+        let closing = search.clone();
+        self.open.add(async move { closing.close().await });
+        Ok(search)
     }
 
     fn private_file(&self, key: &str, url: &StoreUrl) -> Result<PathBuf, Failure> {

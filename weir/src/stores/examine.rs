@@ -52,10 +52,15 @@ impl Opening<'_> {
         };
         note("ledger", &stores.ledger, ledger.await);
         let catalog = async {
-            let catalog = self.catalog().await?;
+            let (catalog, _) = self.catalog().await?;
             opened("catalog", catalog.event(&event).await).map(drop)
         };
         note("catalog", &stores.catalog, catalog.await);
+        let search = async {
+            let Some(search) = self.search().await? else { return Ok(()) };
+            opened("search", search.id().await).map(drop)
+        };
+        note("search", &stores.search, search.await);
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
         note("payments", &stores.payments, self.examine_payments().await);
         // A gateway writes to nobody and tells nobody.

@@ -7,7 +7,7 @@ use booking_core::ports::mailroom::Mailroom;
 use gateway::SiteLetters;
 use queue_worker::Mail;
 
-use super::{Opening, Role, secret};
+use super::{Opening, secret};
 use crate::{
     config::{Config, ConfigError, MailServer},
     failure::Failure,
@@ -16,7 +16,7 @@ use crate::{
 impl Opening<'_> {
     /// All that letters need, where they are sent and this role sends them.
     pub(super) async fn mail(&mut self) -> Result<Option<Mail>, Failure> {
-        let Some(server) = self.config.mail.server.as_ref().filter(|_| self.role != Role::Gateway) else {
+        let Some(server) = self.config.mail.server.as_ref().filter(|_| self.role.works()) else {
             return Ok(None);
         };
         let post = self.config.post(server)?;

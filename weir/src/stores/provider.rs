@@ -8,7 +8,7 @@ use backends::{
 };
 use booking_core::ports::payments::{PaymentNotices, Payments, Sandbox};
 
-use super::{Opening, Role, opened, secret};
+use super::{Opening, opened, secret};
 use crate::{
     config::{Config, ConfigError, StoreUrl},
     failure::Failure,
@@ -54,7 +54,7 @@ impl Opening<'_> {
             return Err(ConfigError::Together(problem.to_owned()).into());
         }
         // What stands at the edge holds no key to the money.
-        let has_verbs = self.role != Role::Gateway;
+        let has_verbs = self.role.works();
         let payments = has_verbs.then(|| self.stripe_payments()).transpose()?;
         let notices = self.config.webhook_secrets()?.map(|secrets| Arc::new(StripeNotices::new(secrets)) as _);
         Ok(Provider { payments: payments.map(|payments| Arc::new(payments) as _), sandbox: None, notices })

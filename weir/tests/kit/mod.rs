@@ -60,7 +60,7 @@ impl Weir {
         for setting in LIMITS_OFF.iter().chain(settings) {
             command.args(["--set", setting]);
         }
-        let has_gateway = role != Some("queue-worker");
+        let has_gateway = role.is_none_or(|role| role == "gateway");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();

@@ -54,6 +54,13 @@ mod catalog {
     );
 }
 
+mod changes {
+    booking_core::changes_contract!(
+        #[tokio::test]
+        super::fresh_catalog()
+    );
+}
+
 fn fresh_families() -> impl AsyncFn() -> SqliteRefreshFamilies {
     let folder = folder();
     async move || SqliteRefreshFamilies::open(&folder.path().join("accounts.db")).await.expect("families")

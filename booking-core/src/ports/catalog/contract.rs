@@ -26,7 +26,7 @@ macro_rules! catalog_contract {
     };
 }
 
-fn venue(number: u32, row: &str) -> Venue {
+pub(crate) fn venue(number: u32, row: &str) -> Venue {
     let seat_map: SeatMap = serde_json::from_value(serde_json::json!({
         "categories": [{ "name": "stalls", "color": "#336699" }],
         "sections": [{ "name": "Parkett", "rows": [{ "name": row, "seats": [
@@ -38,6 +38,7 @@ fn venue(number: u32, row: &str) -> Venue {
     Venue {
         venue_id: venue_id(number),
         name: "Grüne Halle".to_owned(),
+        nicknames: Vec::new(),
         address: "Am Wehr 1".to_owned(),
         location: serde_json::from_str(r#"{"city": "Köln", "point": {"lat": 50.94, "long": 6.96}}"#).expect("a city"),
         seat_map,
@@ -48,11 +49,14 @@ fn venue_id(number: u32) -> VenueId {
     format!("venue_{number}").parse().expect("a prefix and a number")
 }
 
-fn show(number: u32, starts_at: Timestamp) -> Event {
+pub(crate) fn show(number: u32, starts_at: Timestamp) -> Event {
     Event {
         event_id: event(number),
         title: format!("Show {number}"),
         description: "An evening with 'quotes', \"more\" and ünïcödé".to_owned(),
+        performers: Vec::new(),
+        category: None,
+        language: None,
         thumbnail: number.is_multiple_of(2).then(|| "https://example.org/a.jpg".to_owned()),
         venue_id: venue_id(1),
         starts_at,
@@ -128,7 +132,7 @@ pub async fn events_are_listed_soonest_first_and_paged<C: Catalog>(open: impl As
     assert_eq!(paged, listed);
 }
 
-fn moved(number: u32, from: Timestamp, to: Timestamp) -> Moved {
+pub(crate) fn moved(number: u32, from: Timestamp, to: Timestamp) -> Moved {
     Moved {
         command: format!("move {number}"),
         number,

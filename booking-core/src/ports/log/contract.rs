@@ -63,6 +63,8 @@ pub async fn a_topic_has_a_lane_at_least_and_a_line_keeps_its_lanes<L: Log>(open
         Topic::Seats,
         Topic::Changes,
         Topic::Deliveries,
+        Topic::Catalog,
+        Topic::DeadLetters,
     ];
     for topic in topics {
         let lanes = log.lanes(&topic).await.expect("lanes");
@@ -107,6 +109,8 @@ pub async fn what_was_acknowledged_survives_a_restart<L: Log>(open: impl AsyncFn
         Topic::Bookings,
         Topic::Changes,
         Topic::Deliveries,
+        Topic::Catalog,
+        Topic::DeadLetters,
     ];
     let log = open().await;
     let mut expected = Vec::new();
