@@ -65,10 +65,10 @@ export async function openSale({ base, key }, { opensInMs }) {
     lobbyOpensAt: inMs(-1000), opensAt: inMs(opensInMs), closesAt: inMs(6 * 3_600_000),
     ratePerMinute: 6000, maxActive: 100, turnSeconds: 60, sessionSeconds: 600, holdSeconds: 300, maxSeats: 4, batchMs: 1000,
   });
-  // The list of events is what a search finds, a moment after an event was added.
+  // The list of events is what a search finds, a moment after an event was added; the gateway hears of its sale then, too.
   for (let found = []; !found.includes(event.eventId); ) {
     const answer = await (await fetch(`${base}/v1/events/search`)).json();
-    found = answer.events.map((listed) => listed.eventId);
+    found = answer.events.filter((listed) => listed.phase).map((listed) => listed.eventId);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return event.eventId;
