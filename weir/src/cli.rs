@@ -83,6 +83,8 @@ pub(crate) enum DoctorRole {
     Gateway,
     /// `weir queue-worker`
     QueueWorker,
+    /// `weir search-indexer`
+    SearchIndexer,
 }
 
 #[derive(Debug, Subcommand)]

@@ -77,6 +77,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 None => Role::All,
                 Some(DoctorRole::Gateway) => Role::Gateway,
                 Some(DoctorRole::QueueWorker) => Role::Worker,
+                Some(DoctorRole::SearchIndexer) => Role::Indexer,
             };
             block_on(&config, |_| doctor::run(&config, role))
         }

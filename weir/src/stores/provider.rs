@@ -67,7 +67,7 @@ impl Opening<'_> {
     /// Asks the provider something.
     pub(super) async fn examine_payments(&mut self) -> Result<(), Failure> {
         self.payments().await?;
-        if self.config.stores.payments.scheme() == "stripe" && self.role != Role::Gateway {
+        if self.config.stores.payments.scheme() == "stripe" && self.role.works() {
             opened("payments", self.stripe_payments()?.examine().await)?;
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Source;
+    use crate::{config::Source, stores::Role};
 
     fn config(set: &[(&str, &str)]) -> Config {
         let mut config = Config::default();
@@ -180,12 +180,12 @@ mod tests {
     async fn a_gateway_is_well_without_the_key_and_a_worker_is_not() {
         let config = config(&[("stripe.webhook_secrets", "whsec_a")]);
         let mut examined = Vec::new();
-        for role in [Role::Gateway, Role::Worker, Role::All] {
+        for role in [Role::Gateway, Role::Indexer, Role::Worker, Role::All] {
             let mut opening = Opening::of(&config, role, std::path::Path::new(""));
             examined.push(opening.examine_payments().await.map_err(|failure| failure.line()));
         }
-        assert_eq!(examined[0], Ok(()));
-        for missing in &examined[1..] {
+        assert_eq!(examined[..2], [Ok(()), Ok(())]);
+        for missing in &examined[2..] {
             assert!(missing.as_ref().is_err_and(|line| line.starts_with("stripe.secret_key: ")), "{missing:?}");
         }
     }
