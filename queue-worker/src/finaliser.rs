@@ -84,6 +84,8 @@ pub struct Finaliser {
     retries: settle::Retries,
     /// What the hold table is still to be told.
     untold: VecDeque<Untold>,
+    /// What the provider told and is tried again.
+    again: told::Again,
 }
 
 /// What is being done, all of it at once.
@@ -134,6 +136,7 @@ impl Finaliser {
             settled_at: None,
             retries: settle::Retries::default(),
             untold: VecDeque::new(),
+            again: told::Again::default(),
         }
     }
 
@@ -154,6 +157,7 @@ impl Finaliser {
             self.is_confirming = false;
             self.scans.clear();
             self.is_checking_in = false;
+            self.again.clear();
         }
         stepped
     }
@@ -163,6 +167,7 @@ impl Finaliser {
         let settled = alongside(&mut working, &mut done, self.settle_if_due(now)).await;
         self.working = working;
         let mut finished = self.carry_on(&mut done, now).await?;
+        self.begin_again(now);
         let begun = self.begin(now, Duration::from_millis(self.settings.patience_ms), &mut done).await?;
         // Whoever waited may be later than when the step began.
         let now = if self.settings.patience_ms == 0 { now } else { now.max(self.parts.clock.now()) };
@@ -195,12 +200,20 @@ impl Finaliser {
     /// What follows a piece of work. Answers how many confirmations are finished with it.
     fn go_on(&mut self, work: Work, now: Timestamp) -> PortResult<usize> {
         match work {
+            Work::Judged(judged) if judged.is_to_be_repeated() => {
+                self.put_off(*judged, now);
+                Ok(0)
+            }
             Work::Judged(judged) => {
                 self.judged.push(*judged);
                 Ok(0)
             }
             Work::Confirmed(judged, changes) => {
                 self.is_confirming = false;
+                let (again, judged): (Vec<_>, Vec<_>) = judged.into_iter().partition(Judged::is_to_be_repeated);
+                for judged in again {
+                    self.put_off(judged, now);
+                }
                 let (parts, gauges) = (self.parts.clone(), Arc::clone(&self.gauges));
                 let finish = async move { finish::finish(&parts, &gauges, judged, &changes, now).await };
                 self.working.push(finish.map(Work::Finished).boxed());
@@ -225,6 +238,7 @@ impl Finaliser {
     fn finished(&mut self, finished: Vec<Finished>) -> usize {
         for Finished { offset, booking } in &finished {
             self.unfinished.remove(offset);
+            self.again.done(*offset);
             if let Some(booking) = booking {
                 self.busy.remove(booking);
             }

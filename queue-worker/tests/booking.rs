@@ -14,7 +14,12 @@ use booking_core::{
         payments::{PaymentStatus, Payments as _, SandboxOutcome},
     },
 };
-use support::{OPENS, World, booking, crew::Crew, invariants, policy, seats, session, transaction};
+use support::{
+    OPENS, World, booking,
+    crew::{Crew, Part},
+    faults::{Fault, Faults},
+    invariants, policy, seats, session, transaction,
+};
 
 /// A sale that is open, in a hall of two rows of four.
 async fn open_sale() -> (World, Crew) {
@@ -350,6 +355,37 @@ async fn money_told_for_what_can_not_be_had_goes_back_and_what_can_is_confirmed_
     assert_eq!(tell(&mut crew, 1, 5, 1_000).await, PaymentStatus::Voided);
     let all = [1, 2, 3, 4].map(|number| booking(number, "a"));
     invariants::money_has_its_booking(&world, &all, &[1, 2, 3, 4, 5, 6].map(transaction)).await;
+}
+
+/// Nobody repeats what the provider told once: neither the provider nor the buyer, who is gone.
+#[tokio::test]
+async fn what_was_told_once_is_seen_to_whatever_call_fails_meanwhile() {
+    for fault in [Fault::FailsBefore, Fault::FailsAfter] {
+        for call in 0.. {
+            let world = World::new(1, 4).await;
+            let faults = Faults::at(call, fault);
+            let mut crew = Crew::with_faults(&world, support::settings(), Some((Part::Finaliser, &faults))).await;
+            crew.drops_failed = false;
+            let policy = booking_core::sale::SalePolicy { hold_seconds: 60, ..policy() };
+            world.command("c1", world.configure(policy)).await;
+            crew.turn(&world).await;
+            crew.turn_until(&world, OPENS, 5_000).await;
+            for (number, seat, amount) in [(1, "1-1", 1_000), (2, "1-2", 700)] {
+                held(&world, &mut crew, number, seats(&[seat])).await;
+                world.pay(number, amount, SandboxOutcome::Approve).await;
+                world.send(number, &booking(number, "a"), support::told(number, amount)).await;
+            }
+            crew.turn_until(&world, OPENS + 30_000, 500).await;
+            let found = [status(&world, &transaction(1)).await, status(&world, &transaction(2)).await];
+            assert_eq!(found, [Some(PaymentStatus::Captured), Some(PaymentStatus::Voided)], "call {call}, {fault:?}");
+            let booked = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
+            assert_eq!(booked.state, BookingState::Confirmed, "call {call}, {fault:?}");
+            if !faults.has_struck() {
+                assert!(call > 10, "a told payment makes more calls than {call}");
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test]

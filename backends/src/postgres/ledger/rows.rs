@@ -37,7 +37,7 @@ pub(super) fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
         state: state_of(row.try_get(5)?)?,
         total: Money { amount: row.try_get(6)?, currency: from_text(row.try_get(7)?)? },
         expires_at: Timestamp::from_millis(row.try_get(8)?),
-        extended: row.try_get(16)?,
+        extended: row.try_get(17)?,
         created_at: Timestamp::from_millis(row.try_get(9)?),
         settled_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
         transaction: row.try_get::<Option<&str>, _>(11)?.map(from_text).transpose()?,
