@@ -375,7 +375,8 @@ async fn what_was_told_once_is_seen_to_whatever_call_fails_meanwhile() {
                 world.pay(number, amount, SandboxOutcome::Approve).await;
                 world.send(number, &booking(number, "a"), support::told(number, amount)).await;
             }
-            crew.turn_until(&world, OPENS + 30_000, 500).await;
+            // What could not be given back at once goes back when the hold has run out.
+            crew.turn_until(&world, OPENS + 90_000, 500).await;
             let found = [status(&world, &transaction(1)).await, status(&world, &transaction(2)).await];
             assert_eq!(found, [Some(PaymentStatus::Captured), Some(PaymentStatus::Voided)], "call {call}, {fault:?}");
             let booked = world.ledger.booking(&booking(1, "a")).await.expect("a look").expect("there");
