@@ -226,6 +226,9 @@ async fn a_reservation_that_takes_too_long_is_pending_and_can_be_asked_for() {
     assert_eq!(booking(&world, &who.0, &format!("{elsewhere}?pendingUntil=soon")).await.0, 400);
     let (status, running) = reserve(&world, &who, "k1", body).await;
     assert_eq!((status, slug(&running)), (409, "request-in-progress"));
+    let other_body = json!({ "eventId": "evt_1", "seats": ["A-2"] });
+    let (status, reused) = reserve(&world, &who, "k1", other_body).await;
+    assert_eq!((status, slug(&reused)), (422, "idempotency-key-reused"));
     workers::start(&world);
     until("answered", || async { booking(&world, &who.0, &id).await.1["status"] != "pending" }).await;
     let (status, shown) = booking(&world, &who.0, &id).await;

@@ -21,6 +21,19 @@ use kit::{
 use reqwest::Method;
 use serde_json::json;
 
+/// Waits until a gateway has heard of a sale.
+async fn opens_at(client: &Client, event: &str) {
+    let started = Instant::now();
+    loop {
+        let line = client.send(Method::GET, &format!("/v1/events/{event}/line"), &[], None).await.unwrap();
+        if line.status == 200 && line.body["phase"] != "scheduled" {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{}", line.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
     let cluster = Cluster::new();
@@ -30,6 +43,9 @@ async fn every_gateway_shows_the_same_and_takes_what_another_gave_out() {
     let clients = gateways.each_ref().map(|gateway| Client::new(&gateway.public));
     let sale = SaleOf { opens_in_ms: 6_000, ..SaleOf::default() };
     let event = open_sale(&clients[0], &key, &sale).await;
+    for client in &clients {
+        opens_at(client, &event).await;
+    }
 
     // Each comes in by one gateway and goes on by the other.
     let mut visitors = Vec::new();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use booking_core::{
+    digest::Digest,
     id::{BookingId, UserId},
     message::Outcome,
     time::Timestamp,
@@ -23,6 +24,8 @@ const REMEMBERED_MS: i64 = 300_000;
 pub(crate) struct Reservation {
     /// Whose.
     pub(crate) user: UserId,
+    /// Of the request.
+    fingerprint: Digest,
     deadline: Timestamp,
     outcome: Mutex<Option<Outcome>>,
 }
@@ -62,16 +65,21 @@ impl Pending {
     /// Notes a reservation that is about to be sent.
     ///
     /// # Errors
-    /// [request-in-progress] where the same one is under way; [unavailable] where too many are.
+    /// [request-in-progress] where the same one is under way, [idempotency-key-reused] where another request with its key
+    /// is; [unavailable] where too many are.
     pub(crate) fn begin(
         &self,
         booking: &BookingId,
         user: &UserId,
+        fingerprint: Digest,
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<Arc<Reservation>, Problem> {
         let mut sent = self.sent();
-        if sent.get(booking).is_some_and(|earlier| earlier.is_running(now)) {
+        if let Some(earlier) = sent.get(booking).filter(|earlier| earlier.is_running(now)) {
+            if earlier.fingerprint != fingerprint {
+                return Err(Problem::idempotency_key_reused("This Idempotency-Key was used for another request."));
+            }
             return Err(Problem::request_in_progress("The same request is still running; ask for its booking.")
                 .retry_after(1)
                 .with("bookingId", booking.as_str()));
@@ -82,7 +90,8 @@ impl Pending {
         if sent.len() >= MAX_REMEMBERED {
             return Err(Problem::unavailable("Too many reservations are under way; try again."));
         }
-        let reservation = Arc::new(Reservation { user: user.clone(), deadline, outcome: Mutex::default() });
+        let reservation =
+            Arc::new(Reservation { user: user.clone(), fingerprint, deadline, outcome: Mutex::default() });
         sent.insert(booking.clone(), Arc::clone(&reservation));
         Ok(reservation)
     }

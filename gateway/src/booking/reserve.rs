@@ -170,13 +170,9 @@ pub(crate) async fn reserve(
 
     let now = app.parts.clock.now();
     let deadline = now.plus_millis(i64::try_from(app.settings.command_deadline_ms).unwrap_or(i64::MAX));
-    let reservation = app.pending.begin(&booking, &user, deadline, now)?;
-    let act = BookingAct::Hold {
-        session: claims.jti,
-        max_seats: claims.seats,
-        fingerprint: fingerprint(&event, &wanted),
-        wanted,
-    };
+    let fingerprint = fingerprint(&event, &wanted);
+    let reservation = app.pending.begin(&booking, &user, fingerprint, deadline, now)?;
+    let act = BookingAct::Hold { session: claims.jti, max_seats: claims.seats, fingerprint, wanted };
     let sent = send(&app, &info, &event, &booking, &user, act).await;
     let mut sent = sent.inspect_err(|_| app.pending.forget(&booking))?;
     if let Some(outcome) = sent.within(Duration::from_millis(app.settings.reply_wait_ms)).await {

@@ -114,7 +114,7 @@ fn may_join(sale: &Sale, now: Timestamp) -> Result<u16, Problem> {
             let opens = line.policy().map(|policy| policy.lobby_opens_at);
             let mut problem = match opens {
                 Some(at) => Problem::line_not_open(format!("Joining is possible from {at}.")),
-                None => Problem::line_not_open("Joining is not possible yet."),
+                None => Problem::line_not_open("Joining is not possible yet.").retry_after(1),
             };
             if let Some(at) = opens {
                 problem = problem.retry_after(at.until(now).as_secs() + 1).with("opensAt", at.to_string());

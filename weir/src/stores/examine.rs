@@ -56,11 +56,12 @@ impl Opening<'_> {
             opened("catalog", catalog.event(&event).await).map(drop)
         };
         note("catalog", &stores.catalog, catalog.await);
-        let search = async {
-            let Some(search) = self.search().await? else { return Ok(()) };
-            opened("search", search.id().await).map(drop)
-        };
-        note("search", &stores.search, search.await);
+        match self.search().await {
+            Ok(Some(search)) => note("search", &stores.search, opened("search", search.id().await).map(drop)),
+            // A process beside others has no index in a folder: there is nothing to look at.
+            Ok(None) => {}
+            Err(failure) => note("search", &stores.search, Err(failure)),
+        }
         note("accounts", &stores.accounts, self.accounts().await.map(drop));
         note("payments", &stores.payments, self.examine_payments().await);
         // A gateway writes to nobody and tells nobody.
