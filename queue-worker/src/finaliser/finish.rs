@@ -91,7 +91,7 @@ async fn bring_to_its_end(parts: &Parts, gauges: &Gauges, end: &End, now: Timest
             (booking, given_back.map(|given_back| gauges.voided_total.add(usize::from(given_back))))
         }
         End::GiveBackTold(booking, payment, amount) => {
-            let given_back = money::give_back_told(parts, booking, &payment.transaction, *amount, now).await;
+            let given_back = money::void(parts, booking, &payment.transaction, *amount, now).await;
             (booking, given_back.map(|given_back| gauges.voided_total.add(usize::from(given_back))))
         }
     };

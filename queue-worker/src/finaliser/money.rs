@@ -59,18 +59,8 @@ pub(super) async fn note_told(
     record(parts, booking, transaction, PaymentStep::Asked, amount, now).await
 }
 
-/// Gives back what was noted so. False: it was given back.
-pub(super) async fn give_back_told(
-    parts: &Parts,
-    booking: &Booking,
-    transaction: &TransactionId,
-    amount: Money,
-    now: Timestamp,
-) -> PortResult<bool> {
-    void(parts, booking, transaction, amount, now).await
-}
-
-async fn void(
+/// Gives back what the trail says was set aside. False: it was given back, or is to be taken.
+pub(super) async fn void(
     parts: &Parts,
     booking: &Booking,
     transaction: &TransactionId,
