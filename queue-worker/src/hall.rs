@@ -43,9 +43,14 @@ impl Halls {
             if hall.as_ref().is_none_or(|hall| booking.is_known_to(&hall.venue.seat_map)) {
                 return Ok(hall);
             }
-            self.0.remove(&booking.event_id);
+            self.forget(&booking.event_id);
         }
         Err(not_heard_yet(&booking.event_id))
+    }
+
+    /// Has the hall of `event` read anew when it is asked for next.
+    pub(crate) fn forget(&mut self, event: &EventId) {
+        self.0.remove(event);
     }
 
     /// The hall of `event`; `None` where the catalog does not know it.

@@ -247,10 +247,26 @@ async fn a_ticket_stays_good_and_its_seat_gives_back_what_it_cost() {
     let Some(Outcome::Booking(whole)) = answer else { panic!("{answer:?}") };
     assert_eq!(whole.refund, Some(500));
     assert_eq!(world.payments.standing(&transaction(2)).await.unwrap().expect("a payment").refunded, 500);
-    // What a pool knows of the hall is a second old.
-    crew.turn_until(&world, OPENS + 3_000, 1_000).await;
     let sold = hold(&world, &mut crew, 5, "2-2").await;
     assert!(matches!(sold, Some(Outcome::Booking(_))), "the seat is free: {sold:?}");
+}
+
+#[tokio::test]
+async fn seats_of_the_new_hall_are_held_as_soon_as_the_event_is_there() {
+    let (world, mut crew) = open().await;
+    // The pool has read the old hall in this very second.
+    buy(&world, &mut crew, 1..=1).await;
+    let question = world.command("h1", act(&world, &looked_at(&world, "venue_2", &SeatNames::new()).await)).await;
+    crew.turn(&world).await;
+    assert!(matches!(world.answer(&question).await, Some(Outcome::Done)));
+    crew.turn(&world).await;
+    assert!(world.ledger.housing(&world.event).await.unwrap().unwrap().is_done);
+    for (number, seat, index) in [(2, "2-3", 18), (3, "1-2", 9)] {
+        let held = hold(&world, &mut crew, number, seat).await;
+        assert!(matches!(&held, Some(Outcome::Booking(booking)) if booking.seats == [SeatIndex(index)]), "{held:?}");
+    }
+    let unknown = hold(&world, &mut crew, 4, "9-9").await;
+    assert!(matches!(unknown, Some(Outcome::Refused(Refusal::UnknownSeat { .. }))), "{unknown:?}");
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ struct Asked<'a> {
     answer: Option<Outcome>,
     /// As [`Decided`] says.
     unless_known: bool,
+    /// Whether its seats were chosen again because they were of a hall that the event may have left.
+    chose_again: bool,
 }
 
 impl Asked<'_> {
@@ -91,7 +93,7 @@ impl Pool {
         now: Timestamp,
         changes: &mut Vec<SeatChanges>,
     ) -> Vec<Decided> {
-        let asked = |hold| Asked { hold, hall: None, answer: None, unless_known: false };
+        let asked = |hold| Asked { hold, hall: None, answer: None, unless_known: false, chose_again: false };
         let mut batch: Vec<Asked<'_>> = holds.iter().map(asked).collect();
         for _ in 0..ROUNDS {
             let mut by_event: BTreeMap<&EventId, Vec<usize>> = BTreeMap::new();
@@ -184,6 +186,7 @@ impl Pool {
             let max_seats = batch[of].hold.max_seats.min(policy.max_seats);
             let map = &hall.venue.seat_map;
             match choose(batch[of].hold, map, &taken, max_seats, policy.orphans_allowed) {
+                Err(Refusal::UnknownSeat { .. }) if !batch[of].chose_again => self.choose_again(&mut batch[of]),
                 Err(refusal) => batch[of].refuse(refusal),
                 Ok(seats) => {
                     let Some(total) = hall.event.total(map, &seats) else {
@@ -198,6 +201,13 @@ impl Pool {
             }
         }
         if with_table { self.ask_table(event, chosen, batch, now).await } else { Ok(chosen) }
+    }
+
+    /// Has the seats of `asked`, which its hall or the ledger refused, chosen again in the next round, once: the hall that is
+    /// known may be a second old, and the event in another since.
+    fn choose_again(&mut self, asked: &mut Asked<'_>) {
+        asked.chose_again = true;
+        self.halls.forget(&asked.hold.event);
     }
 
     /// Every seat of `event` that is known to be taken.
@@ -334,7 +344,8 @@ impl Pool {
                 Claimed::TooManySeats => asked.refuse(Refusal::TooManySeats { max_seats: chosen.max_seats }),
                 Claimed::SessionOver => asked.refuse(Refusal::AdmissionOver),
                 Claimed::CalledOff => asked.refuse(Refusal::CalledOff),
-                Claimed::Resting => asked.refuse(Refusal::Rehousing),
+                Claimed::Resting if asked.chose_again => asked.refuse(Refusal::Rehousing),
+                Claimed::Resting => self.choose_again(asked),
             }
             if !chosen.granted {
                 // The table has not heard of what the ledger decided without it.
