@@ -1,51 +1,9 @@
 # Kafka: three nodes, each broker and controller (KRaft). Sourced, not run.
 
 KAFKA_JVM=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xmx256m)
-KAFKA_HOME=$here/servers.d/kafka
-
-# The folder of JARs is named by what it was made from, so that a changed pom.xml gets a folder of its own.
-kafka_jars() {
-    local sum
-    sum=$(sha256sum <"$KAFKA_HOME/pom.xml")
-    echo "${XDG_CACHE_HOME:-$HOME/.cache}/weir/kafka-${sum:0:12}"
-}
-
-java_version() {
-    java -version 2>&1 | sed -n 's/.* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1
-}
 
 kafka_install() {
-    local jars version wanted=()
-    jars=$(kafka_jars)
-    command -v java >/dev/null || wanted+=(default-jre-headless)
-    command -v kcat >/dev/null || wanted+=(kcat)
-    [ -d "$jars" ] || command -v mvn >/dev/null || wanted+=(maven)
-    if [ "${#wanted[@]}" -gt 0 ] && ! install_idle "${wanted[@]}"; then
-        echo "apt-get install ${wanted[*]}"
-        return 2
-    fi
-    version=$(java_version)
-    if [ "${version:-0}" -lt 17 ]; then
-        echo "Java ${version:-of no version} is too old: install Java 17 or newer"
-        return 2
-    fi
-    [ -d "$jars" ] || kafka_fetch "$jars"
-}
-
-kafka_fetch() { # kafka_fetch FOLDER
-    local fresh=$1.$$
-    mkdir -p "$fresh"
-    if timeout "$PATIENCE_FETCH_S" mvn -q -B -f "$KAFKA_HOME/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$fresh" </dev/null >"$fresh/log" 2>&1; then
-        # In one step, so that no folder of that name is ever half full.
-        rm -f "$fresh/log"
-        mv -T "$fresh" "$1" 2>/dev/null || rm -rf "$fresh"
-    else
-        echo "Maven could not fetch what $KAFKA_HOME/pom.xml names: $(sed -n 's/.*\[ERROR\] //p' "$fresh/log" | head -n 1)"
-        rm -rf "$fresh"
-        return 2
-    fi
+    jars_install kafka kcat=kcat
 }
 
 kafka_address() {
@@ -86,7 +44,7 @@ kafka_create() {
     for name in $(names_of kafka); do
         need_ports "$name" "$(port_of "$name")" "$(controller_port "$name")" "$(far_port "$name")"
         kafka_properties "$name" "$(IFS=,; echo "${voters[*]}")" >"$state/$name/server.properties"
-        "${KAFKA_JVM[@]}" -cp "$(kafka_jars)/*" kafka.tools.StorageTool format -t "$id" -c "$state/$name/server.properties" \
+        "${KAFKA_JVM[@]}" -cp "$(jars_of kafka)/*" kafka.tools.StorageTool format -t "$id" -c "$state/$name/server.properties" \
             >>"$state/$name/log" 2>&1 </dev/null 9>&- &
         formats+=("$!")
     done
@@ -134,7 +92,7 @@ PROPERTIES
 
 kafka_launch() { # kafka_launch NAME
     need_ports "$1" "$(port_of "$1")" "$(controller_port "$1")" "$(far_port "$1")"
-    launch "$1" "${KAFKA_JVM[@]}" -Dlog4j2.configurationFile="$KAFKA_HOME/log4j2.properties" -cp "$(kafka_jars)/*" \
+    launch "$1" "${KAFKA_JVM[@]}" -Dlog4j2.configurationFile="$here/servers.d/kafka/log4j2.properties" -cp "$(jars_of kafka)/*" \
         kafka.Kafka "$state/$1/server.properties"
 }
 

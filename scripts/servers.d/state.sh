@@ -6,11 +6,12 @@
 # $state/NAME/pid    process id and start time
 # $state/NAME/log    what the server says
 
-KINDS=(kafka redis postgres elasticsearch stripe_mock smtp)
-declare -A SIZES=([kafka]=3 [redis]=6 [postgres]=2 [elasticsearch]=1 [stripe_mock]=1 [smtp]=1)
+KINDS=(kafka redis postgres elasticsearch cassandra debezium stripe_mock smtp)
+declare -A SIZES=([kafka]=3 [redis]=6 [postgres]=2 [elasticsearch]=1 [cassandra]=1 [debezium]=1 [stripe_mock]=1 [smtp]=1)
 declare -A FIRST_PORTS=(
     [kafka]=${WEIR_TEST_KAFKA_PORT:-19092} [redis]=${WEIR_TEST_REDIS_PORT:-17001} [postgres]=${WEIR_TEST_POSTGRES_PORT:-15432}
     [elasticsearch]=${WEIR_TEST_ELASTICSEARCH_PORT:-19200}
+    [cassandra]=${WEIR_TEST_CASSANDRA_PORT:-19042} [debezium]=${WEIR_TEST_DEBEZIUM_PORT:-18083}
     [stripe_mock]=${WEIR_TEST_STRIPE_MOCK_PORT:-12111} [smtp]=${WEIR_TEST_SMTP_PORT:-12525}
 )
 state=$(realpath -m "${WEIR_TEST_SERVERS:-${TMPDIR:-/tmp}/weir-servers-$(id -u)}")
