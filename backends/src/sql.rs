@@ -1,5 +1,4 @@
 //! What the ports on SQL databases share.
 
 pub(crate) mod books;
-pub(crate) mod kept;
 pub(crate) mod stored;

@@ -81,10 +81,13 @@ signal() { # signal SIGNAL NAME…
 }
 
 gone() { # gone PID…
-    local pid condition
+    local pid condition threads
     for pid in "$@"; do
         read -r condition _ < <(identity "$pid") || continue
         [ "$condition" = Z ] || return 1
+        # Its first thread is a zombie while the others still have its ports.
+        threads=("/proc/$pid/task/"*)
+        [ "${#threads[@]}" -le 1 ] || return 1
     done
 }
 

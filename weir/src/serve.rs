@@ -241,7 +241,7 @@ fn indexer_parts(stores: &Stores) -> Option<search_indexer::Parts> {
     Some(search_indexer::Parts {
         log: stores.log.clone(),
         catalog: stores.catalog.clone(),
-        changes: Some(stores.changes.clone()),
+        changes: stores.changes.clone(),
         ledger: stores.ledger.clone(),
         index: stores.search.clone()?,
         clock: stores.clock.clone(),

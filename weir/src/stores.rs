@@ -83,8 +83,8 @@ pub(crate) struct Stores {
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) catalog: Arc<dyn Catalog>,
-    /// What the catalog knows of its changes.
-    pub(crate) changes: Arc<dyn CatalogChanges>,
+    /// What the catalog knows of its changes, where nothing else publishes them.
+    pub(crate) changes: Option<Arc<dyn CatalogChanges>>,
     /// The index that events are searched in, if there is one.
     pub(crate) search: Option<Arc<dyn SearchIndex>>,
     pub(crate) refresh: Arc<dyn RefreshFamilies>,
@@ -246,15 +246,21 @@ impl Opening<'_> {
         })
     }
 
-    /// The catalog, and what it knows of its changes.
-    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Arc<dyn CatalogChanges>), Failure> {
+    /// The catalog, and what it knows of its changes; a connector knows those of Cassandra.
+    async fn catalog(&mut self) -> Result<(Arc<dyn Catalog>, Option<Arc<dyn CatalogChanges>>), Failure> {
         let url = &self.config.stores.catalog;
-        if self.known("catalog", url, &["sqlite", "postgres"])? == "postgres" {
-            let catalog = Arc::new(self.postgres_catalog(url).await?);
-            return Ok((Arc::clone(&catalog) as _, catalog));
+        match self.known_scheme("catalog", url, &["sqlite", "postgres", "cassandra", "scylla"])? {
+            "sqlite" => {
+                self.must_be_alone("catalog", url, "postgres")?;
+                let catalog = Arc::new(self.sqlite_catalog(url).await?);
+                Ok((Arc::clone(&catalog) as _, Some(catalog)))
+            }
+            "postgres" => {
+                let catalog = Arc::new(self.postgres_catalog(url).await?);
+                Ok((Arc::clone(&catalog) as _, Some(catalog)))
+            }
+            _ => Ok((Arc::new(self.scylla_catalog(url).await?), None)),
         }
-        let catalog = Arc::new(self.sqlite_catalog(url).await?);
-        Ok((Arc::clone(&catalog) as _, catalog))
     }
 
     /// The index. One in a folder is of a catalog of this process alone; where there are others there is none.
@@ -283,7 +289,7 @@ impl Opening<'_> {
         let (catalog, changes) = self.catalog().await?;
         let ledger = self.ledger().await?;
         let clock = self.clock().await?;
-        Ok(search_indexer::Parts { log, catalog, changes: Some(changes), ledger, index, clock })
+        Ok(search_indexer::Parts { log, catalog, changes, ledger, index, clock })
     }
 
     async fn accounts(&mut self) -> Result<Arc<dyn RefreshFamilies>, Failure> {

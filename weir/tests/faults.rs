@@ -11,17 +11,23 @@ mod kit;
 
 use std::{
     io::Read as _,
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use kit::{Cluster, Weir, on_postgres, operator_key, variable, way::Way};
+use kit::{
+    Cluster, Weir, on_postgres, operator_key,
+    servers::{Guarded, servers},
+    variable,
+    way::Way,
+};
 
 /// One fault at a time: the servers are everybody's.
 static FAULTS: Mutex<()> = Mutex::new(());
 
+/// What a sale stands on.
+const KINDS: [&str; 3] = ["kafka", "redis", "postgres"];
 /// The demo's crowd comes in the first 10 s, and its lobby closes after 9.5 s.
 const IN_THE_LOBBY: Duration = Duration::from_secs(4);
 /// Called visitors come in, hold and pay.
@@ -52,7 +58,7 @@ impl Sale {
     /// The same on these machines.
     fn on(machines: [Machine; 2]) -> Self {
         let alone = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
-        servers(&["up"]);
+        servers(&[&["up"], &KINDS[..]].concat());
         let cluster = Cluster::new();
         let key = operator_key(cluster.data(), "admin");
         let all = |role| machines.iter().map(|of| cluster.launch(role, &of.settings, &of.variables)).collect();
@@ -84,31 +90,15 @@ impl Sale {
     }
 }
 
-/// Brings every server back, however the test ends.
-struct Guarded;
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        servers(&["up"]);
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "a plain test has no runtime to block")]
 fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Calls `scripts/servers`.
-fn servers(words: &[&str]) {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/servers");
-    let output = Command::new(script).args(words).output().unwrap();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 #[test]
 fn a_broker_is_killed_in_the_lobby_and_another_while_selling() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(IN_THE_LOBBY);
     servers(&["kill", "kafka-2"]);
     pause(Duration::from_secs(4));
@@ -123,7 +113,7 @@ fn a_broker_is_killed_in_the_lobby_and_another_while_selling() {
 #[test]
 fn two_brokers_hang_so_that_nothing_can_be_stored_safely() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(WHILE_SELLING);
     servers(&["stop", "kafka-2", "kafka-3"]);
     pause(Duration::from_secs(8));
@@ -168,7 +158,7 @@ fn a_gateway_is_killed_and_visitors_go_on_at_the_other() {
 #[test]
 fn each_redis_primary_is_killed() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(WHILE_SELLING);
     // Whichever of a pair is the primary, one of these kills meets it.
     for name in ["redis-1", "redis-2", "redis-3"] {
@@ -182,7 +172,7 @@ fn each_redis_primary_is_killed() {
 #[test]
 fn all_of_redis_is_killed_at_once() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(WHILE_SELLING);
     let all = ["redis-1", "redis-2", "redis-3", "redis-4", "redis-5", "redis-6"];
     servers(&[&["kill"], &all[..]].concat());
@@ -194,7 +184,7 @@ fn all_of_redis_is_killed_at_once() {
 #[test]
 fn postgres_is_killed() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(WHILE_SELLING);
     servers(&["kill", "postgres-1"]);
     pause(Duration::from_secs(3));
@@ -205,7 +195,7 @@ fn postgres_is_killed() {
 #[test]
 fn each_redis_primary_hangs_is_replaced_and_wakes() {
     let sale = Sale::begin();
-    let _guarded = Guarded;
+    let _guarded = Guarded(&KINDS);
     pause(WHILE_SELLING);
     for name in ["redis-1", "redis-2", "redis-3"] {
         servers(&["stop", name]);
@@ -235,10 +225,10 @@ struct Swapped;
 
 impl Drop for Swapped {
     fn drop(&mut self) {
-        servers(&["up"]);
+        servers(&[&["up"], &KINDS[..]].concat());
         servers(&["kill", "postgres-2"]);
         servers(&["promote"]);
-        servers(&["up"]);
+        servers(&[&["up"], &KINDS[..]].concat());
     }
 }
 

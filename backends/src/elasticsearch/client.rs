@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use super::rows;
-use crate::Secret;
+use crate::{Secret, address::Servers};
 
 const PORT: &str = "search";
 /// How much of a refusal is told.
@@ -44,18 +44,14 @@ impl ElasticsearchSettings {
     /// # Errors
     /// If it is none.
     pub fn parse(rest: &str, tls: bool) -> Result<Self, InvalidElasticsearch> {
-        let rest = rest.strip_prefix("//").ok_or(InvalidElasticsearch)?;
-        let (servers, index) = rest.trim_end_matches('/').rsplit_once('/').ok_or(InvalidElasticsearch)?;
-        let (login, hosts) = servers.rsplit_once('@').map_or((None, servers), |(login, hosts)| (Some(login), hosts));
-        let login = login.map(|login| login.split_once(':').ok_or(InvalidElasticsearch)).transpose()?;
+        let Servers { login, hosts, name: index } = Servers::parse(rest).ok_or(InvalidElasticsearch)?;
         let scheme = if tls { "https" } else { "http" };
         let is_index = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let fits = index.bytes().all(is_index) && index.bytes().next().is_some_and(|first| first != b'-');
-        let nodes: Vec<String> = hosts.split(',').map(|host| format!("{scheme}://{host}")).collect();
+        let nodes: Vec<String> = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
         if !fits || index.len() > 200 || nodes.iter().any(|node| reqwest::Url::parse(node).is_err()) {
             return Err(InvalidElasticsearch);
         }
-        let login = login.map(|(user, password)| (user.to_owned(), Secret::new(password)));
         Ok(Self { nodes, index: index.to_owned(), login, timeout: Duration::from_secs(5) })
     }
 }

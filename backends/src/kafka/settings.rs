@@ -28,6 +28,8 @@ pub struct KafkaSettings {
     /// What the names of topics and of groups' notes begin with: letters, digits, `.`, `_` and `-`. Logs with different
     /// prefixes on the same brokers have nothing in common.
     pub topic_prefix: String,
+    /// The topic of the catalog's changes, where a connector writes them and names it; empty: as the others are named.
+    pub catalog_topic: String,
     /// On how many brokers each entry is stored, at least 1. For topics made from now on.
     pub replication: u16,
     /// How many of them must have an entry before it is acknowledged, at least 1. With fewer of them up, appends are
@@ -35,8 +37,8 @@ pub struct KafkaSettings {
     pub min_insync: u16,
     /// The lanes of a line that is made from now on, at least 1. A line keeps the lanes it was made with.
     pub line_lanes: u16,
-    /// The lanes of the commands, the bookings, the seats, the changes and the catalog, where they are made from now on, at least 1:
-    /// as many workers can share them.
+    /// The lanes of the commands, the bookings, the seats, the changes and the catalog, where they are made from now on, at
+    /// least 1: as many workers can share them.
     pub keyed_lanes: u16,
     /// The lanes of the replies, where they are made from now on, at least 1: a gateway reads all answers in its own.
     pub reply_lanes: u16,
@@ -73,6 +75,7 @@ impl Default for KafkaSettings {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
             topic_prefix: "weir.".to_owned(),
+            catalog_topic: String::new(),
             replication: 3,
             min_insync: 2,
             line_lanes: 3,
@@ -98,12 +101,15 @@ impl KafkaSettings {
     /// Refuses what no broker would take.
     pub(super) fn check(&self) -> PortResult<()> {
         let prefix = &self.topic_prefix;
-        let is_legal = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        let is_legal = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         let longest = MAX_TOPIC_BYTES - LONGEST_KIND_BYTES - MAX_ID_BYTES;
-        if !is_legal || prefix.len() > longest {
+        if !is_legal(prefix) || prefix.len() > longest {
             return Err(damaged(format!(
                 "'{prefix}' can't begin the names of topics; set at most {longest} letters, digits, '.', '_' or '-'"
             )));
+        }
+        if !is_legal(&self.catalog_topic) || self.catalog_topic.len() > MAX_TOPIC_BYTES {
+            return Err(damaged(format!("'{}' can't be a topic", self.catalog_topic)));
         }
         if self.min_insync > self.replication {
             return Err(damaged(format!(
@@ -117,6 +123,9 @@ impl KafkaSettings {
     /// The name of `topic` on the brokers. Kinds have no `.`, ids neither, so no two topics share a name, also where
     /// `.` and `_` count as the same.
     pub(super) fn name_of(&self, topic: &Topic) -> String {
+        if *topic == Topic::Catalog && !self.catalog_topic.is_empty() {
+            return self.catalog_topic.clone();
+        }
         let name = topic.to_string();
         format!("{}{}", self.topic_prefix, name.strip_prefix("weir.").unwrap_or(&name))
     }
@@ -284,7 +293,12 @@ mod tests {
 
     #[test]
     fn a_topic_is_named_after_the_prefix() {
-        let settings = KafkaSettings { topic_prefix: "t1.weir.".to_owned(), ..KafkaSettings::default() };
+        let settings = KafkaSettings {
+            topic_prefix: "t1.weir.".to_owned(),
+            catalog_topic: "debezium.weir.events".to_owned(),
+            ..KafkaSettings::default()
+        };
+        assert_eq!(settings.name_of(&Topic::Catalog), "debezium.weir.events");
         assert_eq!(settings.name_of(&Topic::Line("evt_a-b_C".parse().unwrap())), "t1.weir.line.evt_a-b_C");
         assert_eq!(settings.name_of(&Topic::Bookings), "t1.weir.bookings");
         assert_eq!(settings.notes_of("hold-pool"), "t1.weir.notes.hold-pool");

@@ -1,5 +1,4 @@
-//! The catalog on Postgres: venues and events as JSON. A venue never changes, so that what was read once is kept; an event
-//! may be moved or go to another hall, and is read again after a second.
+//! The catalog on Postgres: venues and events as JSON, and what was read of them in memory.
 
 use std::sync::Arc;
 
@@ -9,8 +8,8 @@ use booking_core::{
     catalog::{Event, Moved, Rehoused, Venue},
     id::{EventId, VenueId},
     ports::{
-        PortError, PortResult,
-        catalog::{self, Catalog, CatalogReader, Put},
+        PortResult,
+        catalog::{Catalog, CatalogReader, Put},
         changes::CatalogChanges,
     },
     time::Timestamp,
@@ -19,17 +18,12 @@ use serde::de::DeserializeOwned;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{database::PostgresDatabase, error::port_error, tries::ask};
-use crate::sql::{
-    kept::Kept,
-    stored::{from_json, from_text, to_i64, to_json, to_u64},
+use crate::{
+    kept::KeptCatalog,
+    sql::stored::{from_json, from_text, to_i64, to_json, to_u64},
 };
 
 const PORT: &str = "catalog";
-
-/// The most venues kept in memory; each has up to 200,000 seats.
-const MAX_VENUES: usize = 32;
-/// The most events kept in memory.
-const MAX_EVENTS: usize = 4_096;
 
 /// The catalog. A clone is the same catalog.
 #[derive(Clone)]
@@ -37,17 +31,13 @@ pub struct PostgresCatalog(Arc<Shared>);
 
 struct Shared {
     database: PostgresDatabase,
-    venues: Kept<VenueId, Venue>,
-    events: Kept<EventId, Event>,
-    /// Halls of events that were in others before, by how many.
-    halls: Kept<(EventId, usize), Venue>,
+    kept: KeptCatalog,
 }
 
 impl PostgresCatalog {
     /// The catalog in `database`.
     pub fn new(database: PostgresDatabase) -> Self {
-        let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
-        Self(Arc::new(Shared { database, venues, events, halls: Kept::new(MAX_VENUES) }))
+        Self(Arc::new(Shared { database, kept: KeptCatalog::new() }))
     }
 
     async fn one<T: DeserializeOwned>(&self, sql: &'static str, id: &str) -> PortResult<Option<Arc<T>>> {
@@ -59,34 +49,15 @@ impl PostgresCatalog {
 #[async_trait]
 impl CatalogReader for PostgresCatalog {
     async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>> {
-        if let Some(kept) = self.0.venues.get(venue) {
-            return Ok(Some(kept));
-        }
-        let found = self.one(VENUE, venue.as_str()).await?;
-        Ok(found.map(|found| self.0.venues.keep(venue, found)))
+        self.0.kept.venue(venue, self.one(VENUE, venue.as_str())).await
     }
 
     async fn hall(&self, event: &Event) -> PortResult<Option<Arc<Venue>>> {
-        if event.halls.is_empty() {
-            return self.venue(&event.venue_id).await;
-        }
-        let id = (event.event_id.clone(), event.halls.len());
-        if let Some(kept) = self.0.halls.get(&id) {
-            return Ok(Some(kept));
-        }
-        Ok(catalog::hall(self, event).await?.map(|hall| self.0.halls.keep(&id, hall)))
+        self.0.kept.hall(self, event).await
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
-        if let Some(kept) = self.0.events.get_fresh(event) {
-            return Ok(Some(kept));
-        }
-        match self.one(EVENT, event.as_str()).await {
-            Ok(found) => Ok(found.map(|found| self.0.events.keep(event, found))),
-            // Nobody moves it while the database is away.
-            Err(error @ PortError::Unavailable { .. }) => self.0.events.get(event).map(Some).ok_or(error),
-            Err(error) => Err(error),
-        }
+        self.0.kept.event(event, self.one(EVENT, event.as_str())).await
     }
 
     async fn events(
@@ -114,7 +85,7 @@ impl Catalog for PostgresCatalog {
         let done = ask!(&self.0.database, PORT, connection => {
             change(connection, event, |before| before.after(moved))
         });
-        self.0.events.forget(event);
+        self.0.kept.forget(event);
         done
     }
 
@@ -122,7 +93,7 @@ impl Catalog for PostgresCatalog {
         let done = ask!(&self.0.database, PORT, connection => {
             change(connection, event, |before| before.rehoused(rehoused))
         });
-        self.0.events.forget(event);
+        self.0.kept.forget(event);
         done
     }
 }

@@ -1,5 +1,4 @@
-//! The catalog in one SQLite file: venues and events as JSON. A venue never changes, so that what was read once is kept;
-//! an event may be moved or go to another hall, and is read again after a second.
+//! The catalog in one SQLite file: venues and events as JSON, and what was read of them in memory.
 
 use std::{path::Path, sync::Arc};
 
@@ -10,7 +9,7 @@ use booking_core::{
     id::{EventId, VenueId},
     ports::{
         PortError, PortResult,
-        catalog::{self, Catalog, CatalogReader, Put},
+        catalog::{Catalog, CatalogReader, Put},
         changes::CatalogChanges,
     },
     time::Timestamp,
@@ -24,7 +23,7 @@ use super::{
     group::{Group, Reply, Scribe},
     queue::{self, Queue},
 };
-use crate::sql::kept::Kept;
+use crate::kept::KeptCatalog;
 
 const PORT: &str = "catalog";
 
@@ -41,10 +40,6 @@ static SCHEMA: Schema = Schema {
 
 /// The most writes that wait; one more is answered as unavailable.
 const MAX_WAITING: usize = 256;
-/// The most venues kept in memory; each has up to 200,000 seats.
-const MAX_VENUES: usize = 32;
-/// The most events kept in memory.
-const MAX_EVENTS: usize = 4_096;
 
 /// The catalog. A clone is the same catalog.
 #[derive(Clone)]
@@ -53,10 +48,7 @@ pub struct SqliteCatalog(Arc<Shared>);
 struct Shared {
     database: Arc<Database>,
     scribe: Scribe<Act>,
-    venues: Kept<VenueId, Venue>,
-    events: Kept<EventId, Event>,
-    /// Halls of events that were in others before, by how many.
-    halls: Kept<(EventId, usize), Venue>,
+    kept: KeptCatalog,
 }
 
 impl SqliteCatalog {
@@ -70,8 +62,7 @@ impl SqliteCatalog {
         let (database, connection) = Database::open(path, &SCHEMA).await?;
         let database = Arc::new(database);
         let scribe = Scribe::new(Arc::clone(&database), connection, Queue::new(PORT, MAX_WAITING), Writer);
-        let (venues, events) = (Kept::new(MAX_VENUES), Kept::new(MAX_EVENTS));
-        Ok(Self(Arc::new(Shared { database, scribe, venues, events, halls: Kept::new(MAX_VENUES) })))
+        Ok(Self(Arc::new(Shared { database, scribe, kept: KeptCatalog::new() })))
     }
 
     /// Writes what waits, and ends: every later write is refused.
@@ -90,30 +81,15 @@ impl SqliteCatalog {
 #[async_trait]
 impl CatalogReader for SqliteCatalog {
     async fn venue(&self, venue: &VenueId) -> PortResult<Option<Arc<Venue>>> {
-        if let Some(kept) = self.0.venues.get(venue) {
-            return Ok(Some(kept));
-        }
-        let found = self.one("SELECT venue FROM venues WHERE venue_id = ?1", venue.as_str()).await?;
-        Ok(found.map(|found| self.0.venues.keep(venue, found)))
+        self.0.kept.venue(venue, self.one("SELECT venue FROM venues WHERE venue_id = ?1", venue.as_str())).await
     }
 
     async fn hall(&self, event: &Event) -> PortResult<Option<Arc<Venue>>> {
-        if event.halls.is_empty() {
-            return self.venue(&event.venue_id).await;
-        }
-        let id = (event.event_id.clone(), event.halls.len());
-        if let Some(kept) = self.0.halls.get(&id) {
-            return Ok(Some(kept));
-        }
-        Ok(catalog::hall(self, event).await?.map(|hall| self.0.halls.keep(&id, hall)))
+        self.0.kept.hall(self, event).await
     }
 
     async fn event(&self, event: &EventId) -> PortResult<Option<Arc<Event>>> {
-        if let Some(kept) = self.0.events.get_fresh(event) {
-            return Ok(Some(kept));
-        }
-        let found = self.one("SELECT event FROM events WHERE event_id = ?1", event.as_str()).await?;
-        Ok(found.map(|found| self.0.events.keep(event, found)))
+        self.0.kept.event(event, self.one("SELECT event FROM events WHERE event_id = ?1", event.as_str())).await
     }
 
     async fn events(
@@ -156,14 +132,14 @@ impl Catalog for SqliteCatalog {
     async fn move_event(&self, event: &EventId, moved: &Moved) -> PortResult<Put> {
         let (id, moved) = (event.clone(), Box::new(moved.clone()));
         let done = self.0.scribe.ask(|reply| Act::Move { event: id, moved, reply }).await;
-        self.0.events.forget(event);
+        self.0.kept.forget(event);
         done
     }
 
     async fn rehouse_event(&self, event: &EventId, rehoused: &Rehoused) -> PortResult<Put> {
         let (id, rehoused) = (event.clone(), Box::new(rehoused.clone()));
         let done = self.0.scribe.ask(|reply| Act::Rehouse { event: id, rehoused, reply }).await;
-        self.0.events.forget(event);
+        self.0.kept.forget(event);
         done
     }
 }

@@ -26,9 +26,11 @@ const MAX_KEPT_BYTES: u64 = 64 << 20;
 const MAX_SUGGESTED: u64 = 10_000;
 /// How long it is taken for known whether the index has changed, in milliseconds.
 const STATE_MS: i64 = 200;
-/// How long the index may take to answer, and then the catalog: together less than 300 ms.
+/// How long the index may take to answer; the catalog has what is left of the whole, which is less than 300 ms.
 const INDEX_PATIENCE: Duration = Duration::from_millis(190);
-const CATALOG_PATIENCE: Duration = Duration::from_millis(90);
+const PATIENCE: Duration = Duration::from_millis(280);
+/// How long a plain list is kept: without the index, everybody who searches asks the catalog.
+const PLAIN_KEPT: Duration = Duration::from_secs(1);
 /// After how many failures in a row the index is left alone, and for how long, in milliseconds.
 const FAILURES: u32 = 3;
 const REST_MS: i64 = 3_000;
@@ -41,9 +43,15 @@ pub(crate) struct Answered {
     pub(crate) is_plain: bool,
 }
 
+/// From when a plain list goes, until when, behind how many events, and how many it has.
+type Listed = (Timestamp, Option<Timestamp>, usize, usize);
+
 /// What the gateway remembers of searches.
 pub(crate) struct Searches {
     found: Cache<(u64, String), Arc<Found>>,
+    plain: Cache<Listed, Arc<Found>>,
+    /// The same for longer, for when the catalog does not answer either.
+    plain_before: Cache<Listed, Arc<Found>>,
     suggested: Cache<(u64, String), Arc<Vec<Suggestion>>>,
     state: AtomicU64,
     /// When the state was asked for, in milliseconds.
@@ -54,15 +62,20 @@ pub(crate) struct Searches {
 
 impl Default for Searches {
     fn default() -> Self {
-        let weigh = |_: &(u64, String), found: &Arc<Found>| {
+        let weigh = |found: &Arc<Found>| {
             let bytes = |hit: &Hit| 512 + hit.document.title.len() + hit.document.description.len();
             u32::try_from(1_024 + found.hits.iter().map(bytes).sum::<usize>()).unwrap_or(u32::MAX)
         };
-        let found = Cache::builder().max_capacity(MAX_KEPT_BYTES).weigher(weigh).time_to_live(KEPT).build();
+        let found = Cache::builder().max_capacity(MAX_KEPT_BYTES).weigher(move |_, found| weigh(found));
+        let found = found.time_to_live(KEPT).build();
+        let [plain, plain_before] = [PLAIN_KEPT, KEPT].map(|kept| {
+            let plain = Cache::builder().max_capacity(MAX_KEPT_BYTES).weigher(move |_, found| weigh(found));
+            plain.time_to_live(kept).build()
+        });
         let suggested = Cache::builder().max_capacity(MAX_SUGGESTED).time_to_live(KEPT).build();
         let (state, state_at) = (AtomicU64::new(0), AtomicI64::new(i64::MIN));
         let (failures, rests_until) = (AtomicU32::new(0), AtomicI64::new(i64::MIN));
-        Self { found, suggested, state, state_at, failures, rests_until }
+        Self { found, plain, plain_before, suggested, state, state_at, failures, rests_until }
     }
 }
 
@@ -72,6 +85,7 @@ impl Searches {
     /// # Errors
     /// [unavailable]: neither answers.
     pub(crate) async fn find(&self, app: &App, query: &Query, now: Timestamp) -> Result<Answered, Problem> {
+        let until = tokio::time::Instant::now() + PATIENCE;
         let of_index = async {
             let state = self.state(app, now).await?;
             let search = app.parts.search.as_ref().ok_or_else(no_index)?;
@@ -83,16 +97,24 @@ impl Searches {
         if let Some(found) = self.of_index(app, now, of_index).await {
             return Ok(Answered { found, is_plain: false });
         }
-        let found = tokio::time::timeout(CATALOG_PATIENCE, plain(app, query)).await;
-        let found = found.unwrap_or_else(|_| {
-            let reason = format!("no answer within {} ms", CATALOG_PATIENCE.as_millis());
-            Err(PortError::Unavailable { port: "catalog", reason })
-        });
-        Ok(Answered { found: Arc::new(found?), is_plain: true })
+        // Nothing else counts in a plain list.
+        let key = (query.from, query.before, query.skipped(), query.page_size);
+        let of_catalog = self.plain.try_get_with_by_ref(&key, async { plain(app, query).await.map(Arc::new) });
+        let found = match tokio::time::timeout_at(until, of_catalog).await {
+            Ok(Ok(found)) => {
+                self.plain_before.insert(key, Arc::clone(&found)).await;
+                found
+            }
+            failed => self.plain_before.get(&key).await.ok_or_else(|| match failed {
+                Ok(Err(error)) => PortError::clone(&error),
+                _ => PortError::Unavailable { port: "catalog", reason: "it takes too long to list events".to_owned() },
+            })?,
+        };
+        Ok(Answered { found, is_plain: true })
     }
 
-    /// Names to go on with; none without the index.
-    pub(crate) async fn suggest(&self, app: &App, term: &Term, now: Timestamp) -> Arc<Vec<Suggestion>> {
+    /// Names to go on with; `None`: the index does not answer.
+    pub(crate) async fn suggest(&self, app: &App, term: &Term, now: Timestamp) -> Option<Arc<Vec<Suggestion>>> {
         let of_index = async {
             let state = self.state(app, now).await?;
             let search = app.parts.search.as_ref().ok_or_else(no_index)?;
@@ -101,7 +123,7 @@ impl Searches {
             let suggested = self.suggested.try_get_with(key, async { search.suggest(term, from).await.map(Arc::new) });
             suggested.await.map_err(|error: Arc<PortError>| PortError::clone(&error))
         };
-        self.of_index(app, now, of_index).await.unwrap_or_default()
+        self.of_index(app, now, of_index).await
     }
 
     /// What the index answers in time; `None`: it does not, or is left alone for a while.

@@ -49,9 +49,11 @@ pub(crate) async fn suggest(
     let term = Term::read(&query.term).map_err(|refused| Problem::invalid_search(refused.to_string()))?;
     let suggestions = match term {
         Some(term) => app.searches.suggest(&app, &term, app.parts.clock.now()).await,
-        None => Arc::default(),
+        None => Some(Arc::default()),
     };
-    let body = line::json(&Suggestions { suggestions }, 512);
+    // That the index is away now is true for nobody who asks later.
+    let kept = if suggestions.is_some() { "public, max-age=60, stale-while-revalidate=300" } else { "no-store" };
+    let body = line::json(&Suggestions { suggestions: suggestions.unwrap_or_default() }, 512);
     let etag = respond::etag_of(&body);
-    Ok(respond::cached(&headers, &etag, "public, max-age=60, stale-while-revalidate=300", body))
+    Ok(respond::cached(&headers, &etag, kept, body))
 }

@@ -127,7 +127,10 @@ settings! {
         /// The ledger: bookings and whose seats they are. `sqlite:FILE`, or `postgres://user:password@host:port/database`;
         /// several of these between commas are a primary and its standbys.
         ledger: StoreUrl = "sqlite:ledger.db",
-        /// The catalog: venues and events. `sqlite:FILE`, or `postgres://…` as for the ledger.
+        /// The catalog: venues and events. `sqlite:FILE`, `postgres://…` as for the ledger, or
+        /// `cassandra://user:password@host:port,host:port/KEYSPACE`, Cassandra 4 or newer, whose changes Debezium's
+        /// connector carries into `kafka.catalog_topic`. `scylla:` instead is ScyllaDB; what carries its changes has to
+        /// write the same records.
         catalog: StoreUrl = "sqlite:catalog.db",
         /// Guests' refresh tokens. `sqlite:FILE`, or `postgres://…` as for the ledger.
         accounts: StoreUrl = "sqlite:accounts.db",
@@ -152,6 +155,9 @@ settings! {
     kafka: Kafka {
         /// What the names of topics and groups begin with: letters, digits, `.`, `_` and `-`.
         topic_prefix: String = "weir.",
+        /// The topic by which changes of the catalog come, where a connector writes them: Debezium's calls it
+        /// `PREFIX.KEYSPACE.events`. It is made here, with `kafka.lanes` lanes, where it is missing. Empty: Weir's own.
+        catalog_topic: String = "",
         /// On how many brokers each entry is stored, 1 to 15; for topics made from now on.
         replication: u16 = "3",
         /// How many of them must have an entry before it is acknowledged, 1 to `replication`; for topics made from now
@@ -188,6 +194,17 @@ settings! {
         statement_timeout_ms: u64 = "5000",
         /// Whether a start brings the schema to what this version needs; without it, `weir migrate` does.
         migrate: bool = "true",
+    }
+
+    /// The keyspace of the catalog, where it is `cassandra:` or `scylla:`.
+    scylla: Scylla {
+        /// How many nodes of each datacenter have a row, 1 to 15, where the keyspace is made from now on.
+        replication: u16 = "3",
+        /// Whether a start makes a keyspace and tables that are missing; without it, `weir migrate` does. Nodes don't like
+        /// the same table to be made by two processes at once.
+        migrate: bool = "true",
+        /// How long one request may take, 100 to 60,000 ms.
+        timeout_ms: u64 = "2000",
     }
 
     /// The payment provider Stripe, where `stores.payments` is `stripe:`. Whoever makes the payment intents sets
@@ -397,7 +414,7 @@ settings! {
     /// How Weir writes about itself, on the standard error stream.
     tracing: Tracing {
         /// What to write: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,queue_worker=debug`.
-        level: String = "info",
+        level: String = "info,scylla=warn",
         /// `text` for people, `json` for collectors.
         format: LogFormat = "text",
     }
@@ -438,6 +455,8 @@ impl Config {
             ("kafka.lanes", kafka.lanes.into(), 1, 256),
             ("kafka.append_timeout_ms", kafka.append_timeout_ms.into(), 100, 120_000),
             ("redis.connections", redis.connections.into(), 1, 64),
+            ("scylla.replication", self.scylla.replication.into(), 1, 15),
+            ("scylla.timeout_ms", self.scylla.timeout_ms, 100, 60_000),
             ("redis.wait_for_replicas", redis.wait_for_replicas.into(), 0, 8),
             ("postgres.connections", postgres.connections.into(), 1, 1_000),
             ("postgres.statement_timeout_ms", postgres.statement_timeout_ms, 100, 600_000),

@@ -1,4 +1,4 @@
-//! The stores that processes share: Kafka, Redis Cluster, Postgres.
+//! The stores that processes share: Kafka, Redis Cluster, Postgres, Cassandra.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use backends::{
         PostgresSettings,
     },
     redis::{RedisCluster, RedisDesk, RedisHolds, RedisSettings},
+    scylla::{Dialect, ScyllaCatalog, ScyllaSettings},
 };
 use booking_core::ports::{
     assignment::Assignment,
@@ -68,6 +69,15 @@ impl Opening<'_> {
         Ok(PostgresCatalog::new(self.database("catalog", url).await?))
     }
 
+    /// Nothing waits for its nodes: what can't be browsed meanwhile is sold all the same once the event was read.
+    pub(super) async fn scylla_catalog(&self, url: &StoreUrl) -> Result<ScyllaCatalog, Failure> {
+        let catalog = ScyllaCatalog::new(self.config.scylla_settings(url)?);
+        if let Err(error) = catalog.prepare().await {
+            tracing::warn!(%error, "the catalog is not to be had yet");
+        }
+        Ok(catalog)
+    }
+
     pub(super) async fn postgres_accounts(&mut self, url: &StoreUrl) -> Result<PostgresRefreshFamilies, Failure> {
         Ok(PostgresRefreshFamilies::new(self.database("accounts", url).await?))
     }
@@ -122,6 +132,7 @@ impl Config {
         Ok(KafkaSettings {
             brokers: brokers.join(","),
             topic_prefix: set.topic_prefix.clone(),
+            catalog_topic: set.catalog_topic.clone(),
             replication: set.replication,
             min_insync: set.min_insync,
             line_lanes: self.stores.line_lanes,
@@ -141,6 +152,19 @@ impl Config {
             connections: set.connections.into(),
             wait_for_replicas: set.wait_for_replicas.into(),
             ..RedisSettings::new(nodes.iter().map(|node| format!("redis://{node}")).collect())
+        })
+    }
+
+    /// The keyspace of `url`.
+    pub(super) fn scylla_settings(&self, url: &StoreUrl) -> Result<ScyllaSettings, ConfigError> {
+        let dialect = if url.scheme() == "scylla" { Dialect::Scylla } else { Dialect::Cassandra };
+        let read = ScyllaSettings::parse(url.rest(), dialect);
+        let read = read.map_err(|error| ConfigError::Together(format!("stores.catalog: {error}")))?;
+        Ok(ScyllaSettings {
+            replication: u8::try_from(self.scylla.replication).unwrap_or(u8::MAX),
+            migrate: self.scylla.migrate,
+            timeout: Duration::from_millis(self.scylla.timeout_ms),
+            ..read
         })
     }
 

@@ -1,5 +1,6 @@
 //! Looking at every store, for `weir doctor` and `weir migrate`.
 
+use backends::scylla::{ScyllaCatalog, ScyllaSettings};
 use booking_core::{id::EventId, ports::log::Topic, time::Timestamp};
 
 use super::{Opening, Role, clock::TELL_FROM_MS, opened};
@@ -22,6 +23,10 @@ impl Opening<'_> {
         let payments = payments.iter().map(|url| ("payments", url));
         for (key, url) in urls.into_iter().chain(payments).filter(|(_, url)| url.scheme() == "postgres") {
             opened(key, self.database(key, url).await?.migrate().await)?;
+        }
+        if ["cassandra", "scylla"].contains(&stores.catalog.scheme()) {
+            let settings = ScyllaSettings { migrate: true, ..self.config.scylla_settings(&stores.catalog)? };
+            opened("catalog", ScyllaCatalog::new(settings).prepare().await)?;
         }
         Ok(())
     }

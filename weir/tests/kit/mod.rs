@@ -21,6 +21,7 @@ pub(crate) mod hall;
 pub(crate) mod life;
 pub(crate) mod mass;
 pub(crate) mod post_office;
+pub(crate) mod servers;
 pub(crate) mod way;
 
 pub(crate) use cluster::{Cluster, on_postgres, variable};
