@@ -70,6 +70,7 @@ pub(crate) struct App {
     pub(crate) pending: Pending,
     pub(crate) seats: LiveSeats,
     pub(crate) searches: Searches,
+    pub(crate) site_map: crate::site::SiteMap,
     pub(crate) pages: Pages,
     pub(crate) metrics: Metrics,
     /// What signs and reads the sandbox's notices.

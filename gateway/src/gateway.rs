@@ -87,6 +87,7 @@ impl Gateway {
             pending: Pending::default(),
             seats: LiveSeats::default(),
             searches: Searches::default(),
+            site_map: crate::site::SiteMap::default(),
             pages,
             metrics: Metrics::new(),
             sandbox_notices: SandboxNotices::new(&*parts.entropy),

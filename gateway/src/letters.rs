@@ -10,7 +10,10 @@ use booking_core::{
 };
 use serde_json::{Value, json};
 
-use crate::pages::{self, Pages};
+use crate::{
+    amount::in_major_units,
+    pages::{self, Pages},
+};
 
 /// Writes letters in one language.
 #[derive(Debug)]
@@ -71,16 +74,9 @@ fn context(public_url: &str, letter: &Letter, occasion: &Occasion) -> Value {
     })
 }
 
-/// `45.00 EUR`: digits as the currency's minor unit has them, without grouping; two where the currency is unknown.
+/// `45.00 EUR`.
 fn money(money: Money) -> String {
-    let known = iso_currency::Currency::from_code(money.currency.as_str());
-    let digits = usize::from(known.and_then(iso_currency::Currency::exponent).unwrap_or(2));
-    let unit = 10_u64.pow(u32::try_from(digits).unwrap_or(2));
-    let (sign, amount) = (if money.amount < 0 { "-" } else { "" }, money.amount.unsigned_abs());
-    if digits == 0 {
-        return format!("{sign}{amount} {}", money.currency);
-    }
-    format!("{sign}{}.{:0digits$} {}", amount / unit, amount % unit, money.currency)
+    format!("{} {}", in_major_units(money.amount, money.currency), money.currency)
 }
 
 #[cfg(test)]

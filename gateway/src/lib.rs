@@ -9,6 +9,7 @@
 
 mod accept;
 mod admin;
+mod amount;
 mod app;
 mod booking;
 mod browse;

@@ -152,6 +152,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/e/{event}/join", post(site::acts::join_page))
         .route("/e/{event}/claim", post(site::acts::claim_page))
         .route("/e/{event}/leave", post(site::acts::leave_page))
+        .route("/robots.txt", get(site::robots))
+        .route("/sitemap.xml", get(site::site_map))
         .route("/operator", get(site::operator))
         .route("/static/{name}", get(site::asset))
         .layer(CompressionLayer::new().gzip(true).br(false))

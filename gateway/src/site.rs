@@ -19,9 +19,11 @@ use crate::{
 pub(crate) mod acts;
 mod browse;
 mod contexts;
+mod machines;
 
 pub(crate) use browse::browse;
 pub(crate) use contexts::{door, draw, event, operator, sheets};
+pub(crate) use machines::{SiteMap, robots, site_map};
 
 /// What a page may do: load its own files, call its own API, and nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \

@@ -48,6 +48,33 @@ async fn every_page_is_shown_and_may_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn an_event_is_told_to_machines_and_found_in_the_map_of_the_site() {
+    let world = World::new().await;
+    let _keeper = world.line(EVENT, world.policy(60_000)).await;
+    let page = world.get("/e/evt_1").header(ACCEPT, "text/html").send().await.unwrap().text().await.unwrap();
+    let said = page.split_once("<script type=\"application/ld+json\">").unwrap().1.split_once("</script>").unwrap().0;
+    let said: Value = serde_json::from_str(said).unwrap();
+    assert_eq!((&said["@type"], &said["url"]), (&"Event".into(), &"http://localhost:8080/e/evt_1".into()));
+    assert_eq!(said["name"], "A <b>loud</b> evening", "markup is text here, too");
+    assert_eq!(said["location"]["address"]["addressLocality"], "Ghent");
+    let offers = &said["offers"];
+    assert_eq!((&offers["lowPrice"], &offers["priceCurrency"]), (&"25.00".into(), &"EUR".into()), "{offers}");
+    assert_eq!(offers["availability"], "https://schema.org/InStock");
+
+    let answer = world.get("/sitemap.xml").send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"application/xml".parse().unwrap())
+    );
+    let map = answer.text().await.unwrap();
+    assert!(
+        map.contains("<loc>http://localhost:8080/</loc>") && map.contains("<loc>http://localhost:8080/e/evt_1</loc>")
+    );
+    let robots = world.get("/robots.txt").send().await.unwrap().text().await.unwrap();
+    assert!(robots.contains("Sitemap: http://localhost:8080/sitemap.xml"), "{robots}");
+}
+
+#[tokio::test]
 async fn a_static_file_is_kept_for_ever_under_its_versioned_address() {
     let world = World::new().await;
     let page = world.get("/").send().await.unwrap().text().await.unwrap();

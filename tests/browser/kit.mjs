@@ -37,7 +37,7 @@ export async function startWeir() {
 }
 
 /** Opens a sale of a small hall whose lobby is open and which is drawn in `opensInMs`. */
-export async function openSale({ base, key }, { opensInMs }) {
+export async function openSale({ base, key }, { opensInMs, title = "The Sluices, live" }) {
   const operate = async (method, path, body) => {
     const answer = await fetch(base + path, {
       method,
@@ -58,7 +58,7 @@ export async function openSale({ base, key }, { opensInMs }) {
   });
   const inMs = (ms) => new Date(Date.now() + ms).toISOString();
   const event = await operate("POST", "/v1/operator/events", {
-    title: "The Sluices, live", description: "One night only.", venueId: venue.venueId,
+    title, description: "One night only.", venueId: venue.venueId,
     startsAt: inMs(30 * 86_400_000), currency: "EUR", prices: { Front: 6500, Back: 4500 },
   });
   await operate("PUT", `/v1/operator/events/${event.eventId}/sale`, {
@@ -96,41 +96,40 @@ export async function startBrowser() {
   };
 }
 
-/** Buys the seat over the API with a payment that goes as `outcome` says, and cancels it. Answers the booking's id. */
-export async function buyAndCancel({ base }, eventId, { seat, outcome }) {
-  const call = async (method, path, { headers = {}, body } = {}) => {
-    const init = { method, headers: { ...headers, ...(body && { "content-type": "application/json" }) } };
-    const answer = await fetch(base + path, { ...init, ...(body && { body: JSON.stringify(body) }) });
-    const data = await answer.json().catch(() => undefined);
-    return { status: answer.status, data };
-  };
-  const must = async (...all) => {
-    const answer = await call(...all);
-    if (answer.status >= 300) throw new Error(`${all[0]} ${all[1]}: ${answer.status} ${JSON.stringify(answer.data)}`);
-    return answer.data;
-  };
-  const { accessToken } = await must("POST", "/v1/users/guest");
+async function call(base, method, path, { headers = {}, body } = {}) {
+  const init = { method, headers: { ...headers, ...(body && { "content-type": "application/json" }) } };
+  const answer = await fetch(base + path, { ...init, ...(body && { body: JSON.stringify(body) }) });
+  const data = await answer.json().catch(() => undefined);
+  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(data)}`);
+  return data;
+}
+
+/** A new visitor comes in over the API and holds the seats. Answers the hold, and the headers that speak for them. */
+export async function hold({ base }, eventId, seats) {
+  const { accessToken } = await call(base, "POST", "/v1/users/guest");
   const user = { authorization: `Bearer ${accessToken}` };
   const line = `/v1/events/${eventId}/line`;
-  const { placeToken } = await must("POST", line, { headers: user });
+  const { placeToken } = await call(base, "POST", line, { headers: user });
   let token = placeToken;
   for (;;) {
-    const place = await must("GET", `${line}/place`, { headers: { "weir-place": token } });
+    const place = await call(base, "GET", `${line}/place`, { headers: { "weir-place": token } });
     token = place.placeToken ?? token;
     if (place.state === "called") break;
     await new Promise((done) => setTimeout(done, place.pollAfterMs ?? 500));
   }
-  const { admissionToken } = await must("POST", `${line}/claim`, { headers: { ...user, "weir-place": token } });
-  const held = await must("POST", "/v1/bookings/reserve", {
-    headers: { ...user, "weir-admission": admissionToken, "idempotency-key": "one" },
-    body: { eventId, seats: [seat] },
-  });
+  const { admissionToken } = await call(base, "POST", `${line}/claim`, { headers: { ...user, "weir-place": token } });
+  const headers = { ...user, "weir-admission": admissionToken };
+  const reserve = { headers: { ...headers, "idempotency-key": "one" }, body: { eventId, seats } };
+  return { held: await call(base, "POST", "/v1/bookings/reserve", reserve), headers };
+}
+
+/** Buys the seat over the API with a payment that goes as `outcome` says, and cancels it. Answers the booking's id. */
+export async function buyAndCancel({ base }, eventId, { seat, outcome }) {
+  const { held, headers } = await hold({ base }, eventId, [seat]);
   const { totalAmount: amount, currency, bookingId } = held;
-  const { transactionId } = await must("POST", "/v1/sandbox/payments", { body: { amount, currency, outcome } });
+  const { transactionId } = await call(base, "POST", "/v1/sandbox/payments", { body: { amount, currency, outcome } });
   const paymentDetails = { paymentMethod: "card", transactionId, amount };
-  await must("POST", "/v1/bookings/confirm", {
-    headers: { ...user, "weir-admission": admissionToken }, body: { bookingId, paymentDetails },
-  });
-  await must("POST", `/v1/bookings/${bookingId}/cancel`, { headers: user });
+  await call(base, "POST", "/v1/bookings/confirm", { headers, body: { bookingId, paymentDetails } });
+  await call(base, "POST", `/v1/bookings/${bookingId}/cancel`, { headers });
   return bookingId;
 }

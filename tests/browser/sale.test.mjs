@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { buyAndCancel, openSale, startBrowser, startWeir } from "./kit.mjs";
+import { buyAndCancel, hold, openSale, startBrowser, startWeir } from "./kit.mjs";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let weir, browser;
@@ -169,4 +169,27 @@ test("a visitor finds an event as they type, by an address that can be shared", 
   assert.equal(await page.getByLabel("City").inputValue(), "Millbrook");
   await page.locator("mark", { hasText: "Sluices" }).first().waitFor();
   assert.deepEqual(await barriers(page), []);
+});
+
+test("a visitor types, filters, opens an event and sees seats change as another holds some", async () => {
+  const event = await openSale(weir, { opensInMs: 1000, title: "The Floodgates" });
+  const page = await browser.page();
+  await page.goto(`${weir.base}/`);
+  await page.getByLabel("Search", { exact: true }).fill("floodgate");
+  await page.getByRole("link", { name: "The Floodgates" }).waitFor();
+  await page.getByLabel("Only with seats left").check();
+  await page.waitForURL(/available=true/);
+  await page.getByRole("link", { name: "The Floodgates" }).click();
+  await page.waitForURL(new RegExp(event));
+  await page.getByRole("button", { name: /^Join/ }).click();
+  await page.locator("#room-claim:visible, #map:visible").first().waitFor({ timeout: 60_000 });
+  if (await page.locator("#room-claim").isVisible()) await page.locator("#room-claim").click();
+  await page.getByRole("option", { name: /row C, seat 5.*available/i }).waitFor();
+  const { held, headers } = await hold(weir, event, ["C-5", "C-6"]);
+  await page.getByRole("option", { name: /row C, seat 5.*held/i }).waitFor();
+  await page.getByRole("option", { name: /row C, seat 6.*held/i }).waitFor();
+  await page.getByText("70 seats available").waitFor();
+  // What is given back can be had again.
+  await fetch(`${weir.base}/v1/bookings/${held.bookingId}`, { method: "DELETE", headers });
+  await page.getByRole("option", { name: /row C, seat 5.*available/i }).waitFor();
 });

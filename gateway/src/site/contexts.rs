@@ -10,7 +10,7 @@ use booking_core::{
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{accepts_html, language, page};
+use super::{accepts_html, language, machines, page};
 use crate::{
     app::App,
     browse::details::latest_move,
@@ -68,6 +68,7 @@ pub(super) async fn event_page(
     let lang = language(app, accept_language(headers));
     let now = app.parts.clock.now();
     let (_, description) = described(app, event).await?;
+    let structured = machines::event(app, &*app.seats.get(app, event).await?);
     let sale = match opened(app, event) {
         Some(sale) => serde_json::to_value(public::view(app, &sale, now).await).unwrap_or(Value::Null),
         None => Value::Null,
@@ -76,6 +77,7 @@ pub(super) async fn event_page(
     let (least, most) = POLL_SECONDS;
     let context = json!({
         "event": description,
+        "structured": structured,
         "sale": sale,
         "place": place,
         "serverTime": now,
