@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use booking_core::digest::Digest;
 use futures_util::{TryStreamExt as _, stream};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{Answer, ApiError, Call},
-    cli::{ImportCommand, ImportEventsArgs, ImportVenuesArgs},
+    cli::ImportCommand,
     failure::Failure,
     output::say,
 };
@@ -78,13 +79,6 @@ struct Added {
     seats: Option<u64>,
 }
 
-/// What is imported.
-#[derive(Clone, Copy)]
-enum Import<'a> {
-    Events(&'a ImportEventsArgs),
-    Venues(&'a ImportVenuesArgs),
-}
-
 /// Tells what things can be, in the order in which they are found.
 enum Judge {
     Events(Box<Events>),
@@ -105,17 +99,16 @@ impl Judge {
 /// # Errors
 /// If something in the files is wrong or refused, or Weir can't be reached.
 pub(crate) async fn run(command: &ImportCommand, stop: CancellationToken) -> Result<(), Failure> {
-    let import = match command {
-        ImportCommand::Events(args) => Import::Events(args),
-        ImportCommand::Venues(args) => Import::Venues(args),
+    let (what, access, files, is_dry) = match command {
+        ImportCommand::Events(args) => {
+            ("events", &args.access, Files::at(&args.files, events::MAX_BYTES, true)?, args.dry_run)
+        }
+        ImportCommand::Venues(args) => {
+            ("venues", &args.access, Files::at(&args.files, venues::MAX_BYTES, false)?, args.dry_run)
+        }
     };
-    let (access, files, is_dry) = match import {
-        Import::Events(args) => (&args.access, Files::at(&args.files, events::MAX_BYTES, true)?, args.dry_run),
-        Import::Venues(args) => (&args.access, Files::at(&args.files, venues::MAX_BYTES, false)?, args.dry_run),
-    };
-    let what = if matches!(import, Import::Events(_)) { "events" } else { "venues" };
     let tally = Tally { what, bytes: files.bytes, ..Tally::default() };
-    let work = Work { import, office: Office::new(access, IN_FLIGHT)?, files, tally };
+    let work = Work { command, office: Office::new(access, IN_FLIGHT)?, files, tally };
     tokio::select! {
         done = work.run(is_dry) => done,
         never = work.tally.show() => match never {},
@@ -125,7 +118,7 @@ pub(crate) async fn run(command: &ImportCommand, stop: CancellationToken) -> Res
 
 /// An import on its way.
 struct Work<'a> {
-    import: Import<'a>,
+    command: &'a ImportCommand,
     office: Office,
     files: Files,
     tally: Tally,
@@ -155,9 +148,9 @@ impl Work<'_> {
     }
 
     fn judge(&self) -> anyhow::Result<Judge> {
-        Ok(match self.import {
-            Import::Events(args) => Judge::Events(Box::new(Events::new(args, Halls::of(self.office.clone()))?)),
-            Import::Venues(args) => Judge::Venues(Venues::new(args)),
+        Ok(match self.command {
+            ImportCommand::Events(args) => Judge::Events(Box::new(Events::new(args, Halls::of(self.office.clone()))?)),
+            ImportCommand::Venues(args) => Judge::Venues(Venues::new(args)),
         })
     }
 
@@ -166,7 +159,7 @@ impl Work<'_> {
         let (mut judge, mut seen, mut mistakes) = (self.judge()?, Seen::default(), 0);
         let mut found = self.files.read(Arc::clone(&self.tally.bytes_read));
         while let Some(found) = found.recv().await {
-            let wrong = match judge.judge(found).await? {
+            let wrong = match judge.judge(found).await.context("nothing was added")? {
                 Judged::Wanted(wanted) => {
                     self.tally.checked.add_one();
                     match seen.note(&wanted.key, &wanted.content) {

@@ -256,21 +256,22 @@ async fn an_import_that_is_stopped_says_how_to_go_on() {
     assert!(complaint.contains("repeat the command to go on, nothing is added twice"), "{complaint}");
 }
 
-/// The most memory that a process ever had, in bytes, until it ends.
+/// The most memory of its own that a process was seen to have until it ended, in bytes. Pages of the executable, which
+/// is large where it is built for tests, are not its own.
 fn most_memory(mut child: Child) -> (u64, Output) {
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
     let mut most = 0;
     while child.try_wait().unwrap().is_none() {
-        most = most.max(high_water(&status).unwrap_or(0));
+        most = most.max(own_memory(&status).unwrap_or(0));
         #[expect(clippy::disallowed_methods, reason = "nothing else is on this thread")]
         std::thread::sleep(Duration::from_millis(5));
     }
     (most, child.wait_with_output().unwrap())
 }
 
-fn high_water(status: &Path) -> Option<u64> {
+fn own_memory(status: &Path) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1_024)
 }
 
@@ -279,31 +280,29 @@ async fn a_hundred_thousand_events_are_checked_in_a_small_part_of_their_size() {
     const EVENTS: usize = 100_000;
     let world = World::new();
     let hall = world.hall();
-    let description = "A night at the mill, with everything that belongs to it. ".repeat(12);
-    let write = |name: &str, head: &str, row: &dyn Fn(usize) -> String, tail: &str| {
+    let description = "A night at the mill, with everything that belongs to it. ".repeat(6);
+    let write = |name: &str, begin: &str, event: &dyn Fn(usize) -> String, between: &str, end: &str| {
         let mut file = BufWriter::new(fs::File::create(world.folder.path().join(name)).unwrap());
-        write!(file, "{head}").unwrap();
-        for number in 0..EVENTS {
-            writeln!(file, "{}", row(number)).unwrap();
+        write!(file, "{begin}{}", event(0)).unwrap();
+        for number in 1..EVENTS {
+            write!(file, "{between}{}", event(number)).unwrap();
         }
-        write!(file, "{tail}").unwrap();
+        write!(file, "{end}").unwrap();
     };
-    let rest = |number: usize| {
-        format!(
-            r#""title":"Night {number}","venueId":"{hall}","startsAt":"2031-05-02T19:00:00Z","currency":"EUR","prices":{{"Floor":4500}},"description":"{description}""#
-        )
+    let event = |number: usize| {
+        let rest = r#""startsAt":"2031-05-02T19:00:00Z","currency":"EUR","prices":{"Floor":4500}"#;
+        format!(r#"{{"title":"Night {number}","venueId":"{hall}",{rest},"description":"{description}"}}"#)
     };
-    write("events.jsonl", "", &|number| format!("{{{}}}", rest(number)), "");
-    write("events.json", "[", &|number| format!("{}{{{}}}", if number == 0 { "" } else { "," }, rest(number)), "]");
-    let row = |number| format!("Night {number},{hall},2031-05-02T19:00:00Z,EUR,4500,\"{description}\"");
-    write("events.csv", "title,venueId,startsAt,currency,price,description\n", &row, "");
-    for name in ["events.jsonl", "events.json", "events.csv"] {
+    write("events.json", "[", &event, ",", "]");
+    let row = |number: usize| format!("Night {number},{hall},2031-05-02T19:00:00Z,EUR,4500,\"{description}\"");
+    write("events.csv", "title,venueId,startsAt,currency,price,description\n", &row, "\n", "\n");
+    for name in ["events.json", "events.csv"] {
         let size = fs::metadata(world.folder.path().join(name)).unwrap().len();
         let begun = Instant::now();
         let (most, output) = most_memory(world.import(&["events", name, "--dry-run"]).spawn().expect("weir runs"));
         println!("{name}: {size} bytes in {:?}, {most} bytes of memory", begun.elapsed());
         assert!(output.status.success(), "{output:?}");
         assert_eq!(last(&texts(&output).0), "100000 events: all can be added");
-        assert!(most > 0 && most < size / 2, "{most} bytes of memory for a file of {size}");
+        assert!(most > 0 && most < size / 3, "{most} bytes of memory for a file of {size}");
     }
 }

@@ -55,20 +55,21 @@ impl Tally {
 
     /// Says each second how far it is, and how fast it goes.
     pub(super) async fn show(&self) -> Infallible {
-        let mut before = 0;
+        let (mut checked_before, mut done_before) = (0, 0);
         loop {
             tokio::time::sleep(EVERY).await;
             let (checked, done) = (self.checked.get(), self.done());
-            if done == 0 {
+            let (far, more) = if done == 0 {
                 let percent = self.bytes_read.load(Ordering::Relaxed) * 100 / self.bytes.max(1);
-                eprintln!("{checked} {} checked, {percent} % of the files, {} a second", self.what, checked - before);
-                before = checked;
+                (format!("{checked} {} checked, {percent} % of the files", self.what), checked - checked_before)
             } else {
-                // The first of these lines follows one about checking, or none.
-                let since = if before > done { 0 } else { before };
-                eprintln!("{done} of {checked} {}, {} a second", self.what, done - since);
-                before = done;
+                (format!("{done} of {checked} {}", self.what), done - done_before)
+            };
+            match more {
+                0 => eprintln!("{far}, waiting for Weir"),
+                _ => eprintln!("{far}, {more} a second"),
             }
+            (checked_before, done_before) = (checked, done);
         }
     }
 }
