@@ -51,8 +51,8 @@ impl Desk {
         Self(Events::new(&args, halls).unwrap())
     }
 
-    async fn judge(&mut self, found: Found) -> Judged {
-        self.0.judge(found).await.unwrap()
+    async fn judge(&mut self, item: source::Item) -> Judged {
+        self.0.judge(Ok(item)).await.unwrap()
     }
 
     async fn wanted(&mut self, thing: Value) -> Wanted {
@@ -70,9 +70,9 @@ impl Desk {
     }
 }
 
-fn item(thing: Value) -> Found {
+fn item(thing: Value) -> source::Item {
     let Value::Object(fields) = thing else { panic!("an object") };
-    Ok(source::Item { place: Place { file: "x.json".into(), line: None, path: "$".into() }, is_row: false, fields })
+    source::Item { place: Place { file: "x.json".into(), line: None, path: "$".into() }, is_row: false, fields }
 }
 
 fn with(mut thing: Value, changes: Value) -> Value {
@@ -322,7 +322,8 @@ async fn weir_is_asked_again_when_it_wants_to_be_and_not_before() {
     tokio::spawn(async move {
         for head in ["429 Too Many Requests\r\nRetry-After: 1", "503 Service Unavailable", "200 OK"] {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 4_096]).await.unwrap();
+            let asked = stream.read(&mut [0; 4_096]).await.unwrap();
+            assert!(asked > 0);
             let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}");
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
