@@ -175,6 +175,22 @@ pub enum InvalidEvent {
     },
 }
 
+impl InvalidEvent {
+    /// The field that it is about, as JSON has it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::OtherVenue(_) => "venueId",
+            Self::Title => "title",
+            Self::Description => "description",
+            Self::Performers => "performers",
+            Self::Category => "category",
+            Self::Language => "language",
+            Self::Thumbnail => "thumbnail",
+            Self::NoPrice(_) | Self::UnknownCategory(_) | Self::Price { .. } => "prices",
+        }
+    }
+}
+
 impl Event {
     /// Holds the event to its limits, and its prices to the categories of `venue`.
     ///
@@ -184,38 +200,59 @@ impl Event {
         if self.venue_id != venue.venue_id {
             return Err(InvalidEvent::OtherVenue(self.venue_id.clone()));
         }
-        if !is_line(&self.title, 1, MAX_TITLE_CHARS) {
-            return Err(InvalidEvent::Title);
-        }
-        if self.description.chars().count() > MAX_DESCRIPTION_CHARS {
-            return Err(InvalidEvent::Description);
-        }
-        if self.performers.len() > MAX_PERFORMERS || !are_lines(&self.performers) {
-            return Err(InvalidEvent::Performers);
-        }
-        if self.category.as_deref().is_some_and(|category| !is_line(category, 1, MAX_CATEGORY_CHARS)) {
-            return Err(InvalidEvent::Category);
-        }
-        if self.language.as_deref().is_some_and(|language| !is_language(language)) {
-            return Err(InvalidEvent::Language);
-        }
-        if self.thumbnail.as_deref().is_some_and(|address| !is_web_address(address)) {
-            return Err(InvalidEvent::Thumbnail);
-        }
-        for category in venue.seat_map.categories() {
-            if !self.prices.contains_key(&*category.name) {
-                return Err(InvalidEvent::NoPrice(category.name.to_string()));
+        let categories: Vec<&str> = venue.seat_map.categories().iter().map(|category| &*category.name).collect();
+        let mut mistakes = self.mistakes();
+        mistakes.extend(self.price_mistakes(&categories));
+        mistakes.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that is outside its limits, but for prices.
+    pub fn mistakes(&self) -> Vec<InvalidEvent> {
+        let mut mistakes = Vec::new();
+        let mut hold = |is_right: bool, mistake: InvalidEvent| {
+            if !is_right {
+                mistakes.push(mistake);
             }
-        }
+        };
+        hold(is_line(&self.title, 1, MAX_TITLE_CHARS), InvalidEvent::Title);
+        hold(self.description.chars().count() <= MAX_DESCRIPTION_CHARS, InvalidEvent::Description);
+        hold(self.performers.len() <= MAX_PERFORMERS && are_lines(&self.performers), InvalidEvent::Performers);
+        let category = self.category.as_deref();
+        hold(category.is_none_or(|category| is_line(category, 1, MAX_CATEGORY_CHARS)), InvalidEvent::Category);
+        hold(self.language.as_deref().is_none_or(is_language), InvalidEvent::Language);
+        hold(self.thumbnail.as_deref().is_none_or(is_web_address), InvalidEvent::Thumbnail);
+        mistakes
+    }
+
+    /// Everything that is wrong with its prices in a venue whose seats are of these `categories`.
+    pub fn price_mistakes(&self, categories: &[impl AsRef<str>]) -> Vec<InvalidEvent> {
+        let names = || categories.iter().map(AsRef::as_ref);
+        let without = names().filter(|name| !self.prices.contains_key(*name));
+        let mut mistakes: Vec<_> = without.map(|name| InvalidEvent::NoPrice(name.to_owned())).collect();
         for (category, price) in &self.prices {
-            if venue.seat_map.category(category).is_none() {
-                return Err(InvalidEvent::UnknownCategory(category.clone()));
-            }
-            if !(0..=MAX_AMOUNT_MINOR).contains(price) {
-                return Err(InvalidEvent::Price { category: category.clone(), price: *price });
+            if !names().any(|name| name == category) {
+                mistakes.push(InvalidEvent::UnknownCategory(category.clone()));
+            } else if !(0..=MAX_AMOUNT_MINOR).contains(price) {
+                mistakes.push(InvalidEvent::Price { category: category.clone(), price: *price });
             }
         }
-        Ok(())
+        mistakes
+    }
+
+    /// Whether it was added as `wanted`, whose id is the same: it may have been moved, or gone to another hall, since.
+    pub fn was_added_as(&self, wanted: &Self) -> bool {
+        let began_then =
+            self.starts_at == wanted.starts_at || self.moves.iter().any(|moved| moved.from == wanted.starts_at);
+        let was_there =
+            self.venue_id == wanted.venue_id || self.halls.iter().any(|earlier| earlier.from == wanted.venue_id);
+        let as_it_was = Self {
+            starts_at: wanted.starts_at,
+            venue_id: wanted.venue_id.clone(),
+            moves: Vec::new(),
+            halls: Vec::new(),
+            ..self.clone()
+        };
+        began_then && was_there && as_it_was == *wanted
     }
 
     /// What `seat` costs. `None` if `map` has no such seat, or the event no price for its category (which

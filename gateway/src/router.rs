@@ -90,6 +90,7 @@ fn calls() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(booking::notice::take_notice))
         .routes(routes!(sandbox::create_payment))
         .routes(routes!(operator::venues::create_venue))
+        .routes(routes!(operator::venues::get_venue))
         .routes(routes!(operator::events::create_event, operator::events::list_events))
         .routes(routes!(operator::sale::put_sale, operator::sale::patch_sale, operator::sale::get_sale))
         .routes(routes!(operator::sale::revoke))

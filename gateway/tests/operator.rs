@@ -48,6 +48,12 @@ async fn a_venue_is_added_once_however_often_the_request_is_repeated() {
     assert_eq!((status, &first["seats"]), (201, &20.into()), "{first}");
     let (status, again) = add("v1", venue()).await;
     assert_eq!((status, &again["venueId"]), (201, &first["venueId"]));
+    assert_eq!((&first["isNew"], &again["isNew"]), (&json!(true), &json!(false)));
+    let path = format!("/v1/operator/venues/{}", text(&first["venueId"]));
+    let (status, found) = ask(&world, Method::GET, &path, VIEWER_KEY, Value::Null).await;
+    assert_eq!((status, &found["name"], &found["seats"]), (200, &json!("Town Hall"), &json!(20)), "{found}");
+    assert_eq!(found["categories"], venue()["categories"]);
+    assert_eq!(ask(&world, Method::GET, "/v1/operator/venues/venue_none", VIEWER_KEY, Value::Null).await.0, 404);
     let mut other = venue();
     other["name"] = "Another".into();
     let (status, body) = add("v1", other).await;

@@ -72,7 +72,7 @@ pub(crate) enum ApiError {
 }
 
 /// One request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     method: Method,
     path: String,

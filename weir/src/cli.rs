@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::data::operator_keys::Role;
 
 mod events;
+mod import;
 
 pub(crate) use events::{EventsCommand, HallArgs, MoveArgs};
+pub(crate) use import::{ImportCommand, ImportEventsArgs, ImportVenuesArgs};
 
 /// What the exit statuses mean; part of `--help`.
 const STATUSES: &str = "\
@@ -124,6 +126,9 @@ pub(crate) enum Command {
     /// Move an event, or look at what another hall would mean for it
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Add venues or events out of files, checked as a whole beforehand, and each once however often it is repeated
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Look at what became of webhooks, and have some sent again
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
@@ -340,6 +345,19 @@ mod tests {
         let cli = Cli::parse_from(["weir", "operator-key", "add", "--name", "ann", "--role", "admin", "--data", "d"]);
         assert_eq!(cli.settings.data(), Some("d".into()));
         assert!(matches!(cli.command, Some(Command::OperatorKey(OperatorKeyCommand::Add { role: Role::Admin, .. }))));
+    }
+
+    #[test]
+    fn an_import_needs_a_file_and_a_venue_s_id_is_one() {
+        let with = |args: &[&str]| {
+            let begun = ["weir", "import", "events", "--operator-key", "k"];
+            Cli::try_parse_from(begun.iter().chain(args))
+        };
+        assert!(with(&[]).is_err());
+        assert!(with(&["a.csv", "--venue", "evt_1"]).is_err());
+        let cli = with(&["a.csv", "b.json", "--venue", "venue_1"]).unwrap();
+        let Some(Command::Import(ImportCommand::Events(args))) = cli.command else { panic!("an import of events") };
+        assert_eq!((args.files.len(), args.dry_run), (2, false));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod events;
 mod failure;
+mod import;
 mod logging;
 mod output;
 mod payments;
@@ -101,6 +102,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Events(command)) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |_| async move { events::run(&command).await })
+        }
+        Some(Command::Import(command)) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| async move { import::run(&command, stop).await })
         }
         Some(Command::Webhooks(command)) => {
             let config = configuration(&cli.settings)?;

@@ -53,6 +53,40 @@ fn an_event_that_fits_its_venue_is_taken() {
 }
 
 #[test]
+fn everything_that_is_wrong_with_an_event_is_named_with_its_field() {
+    let mut event = event();
+    (event.title, event.language) = (String::new(), Some("?".into()));
+    event.prices = [("Stalls".to_owned(), -1), ("Roof".to_owned(), 1)].into();
+    let mistakes = [event.mistakes(), event.price_mistakes(&["Stalls", "Box"])].concat();
+    assert_eq!(
+        mistakes,
+        [
+            InvalidEvent::Title,
+            InvalidEvent::Language,
+            InvalidEvent::NoPrice("Box".into()),
+            InvalidEvent::UnknownCategory("Roof".into()),
+            InvalidEvent::Price { category: "Stalls".into(), price: -1 },
+        ]
+    );
+    let fields: Vec<_> = mistakes.iter().map(InvalidEvent::field).collect();
+    assert_eq!(fields, ["title", "language", "prices", "prices", "prices"]);
+}
+
+#[test]
+fn an_event_is_known_as_what_it_was_added_as_after_it_was_moved() {
+    let added = event();
+    let later = added.starts_at.plus_millis(86_400_000);
+    let now = added.starts_at.plus_millis(-86_400_000);
+    let wanted = Move { starts_at: later, reason: "The tide.".into(), give_back_until: None };
+    let moved = added.after(&added.judge_move(&wanted, "c1", now).unwrap()).unwrap();
+    assert!(moved.was_added_as(&added));
+    assert!(moved.was_added_as(&Event { starts_at: later, ..added.clone() }));
+    assert!(!moved.was_added_as(&Event { title: "Another".into(), ..added.clone() }));
+    assert!(!moved.was_added_as(&Event { starts_at: now, ..added.clone() }));
+    assert!(!moved.was_added_as(&Event { venue_id: "venue_2".parse().unwrap(), ..added }));
+}
+
+#[test]
 fn an_event_outside_its_limits_is_refused_with_the_reason() {
     for title in ["", "   ", "a\nb", &"x".repeat(201)] {
         assert_eq!(event_with(|event| event.title = title.into()), Err(InvalidEvent::Title), "{title}");

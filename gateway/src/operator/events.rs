@@ -74,6 +74,8 @@ pub(crate) struct EventRequest {
 pub(crate) struct EventAdded {
     #[schema(value_type = String)]
     event_id: EventId,
+    /// Whether it was not there before: false where an Idempotency-Key is used again.
+    is_new: bool,
 }
 
 /// The events.
@@ -148,9 +150,13 @@ pub(crate) async fn create_event(
     let venue = app.parts.catalog.venue(&event.venue_id).await?;
     let venue = venue.ok_or_else(|| Problem::invalid_setting(format!("There is no venue {}.", event.venue_id)))?;
     event.check(&venue).map_err(|error| Problem::invalid_setting(format!("{error}.")))?;
-    let act = OperatorAct::PutEvent { event: Box::new(event) };
-    reused(&headers, command::ask(&app, &operator, event_id.as_str(), act).await)?;
-    Ok((StatusCode::CREATED, Json(EventAdded { event_id })).into_response())
+    let there = app.parts.catalog.event(&event_id).await?;
+    let is_new = !there.is_some_and(|there| there.was_added_as(&event));
+    if is_new {
+        let act = OperatorAct::PutEvent { event: Box::new(event) };
+        reused(&headers, command::ask(&app, &operator, event_id.as_str(), act).await)?;
+    }
+    Ok((StatusCode::CREATED, Json(EventAdded { event_id, is_new })).into_response())
 }
 
 /// The events of the last thirty days and those to come, soonest first.

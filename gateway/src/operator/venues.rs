@@ -1,4 +1,4 @@
-//! Adding venues: Weir's own seat map, or a pretix seating plan.
+//! Adding venues, as Weir's own seat map or a pretix seating plan, and looking one up.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use booking_core::{
     catalog::{Location, Venue},
     id::VenueId,
     message::OperatorAct,
-    seats::{SeatMap, pretix},
+    seats::{SeatMap, map::Category, pretix},
 };
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::{
     app::App,
     keys::Role,
     problem::{Answer, Problem},
-    request::{Body, Query},
+    request::{Body, Id, Query},
 };
 
 /// A venue, with its seat map.
@@ -68,6 +68,26 @@ pub(crate) struct VenueAnswer {
     #[schema(value_type = String)]
     venue_id: VenueId,
     name: String,
+    /// How many seats it has.
+    seats: usize,
+    /// Whether it was not there before: false where an Idempotency-Key is used again.
+    is_new: bool,
+}
+
+/// A venue that is there, without its seats.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VenueSummary {
+    #[schema(value_type = String)]
+    venue_id: VenueId,
+    name: String,
+    nicknames: Vec<String>,
+    address: String,
+    #[schema(value_type = Object)]
+    location: Location,
+    /// `[{name, color}]`
+    #[schema(value_type = Vec<Object>)]
+    categories: Vec<Category>,
     /// How many seats it has.
     seats: usize,
 }
@@ -120,10 +140,48 @@ pub(crate) async fn create_venue(
         Some(_) => return Err(Problem::invalid_request("format must be weir or pretix.")),
     };
     venue.check().map_err(|error| Problem::invalid_venue(format!("{error}.")))?;
-    let answer =
-        VenueAnswer { venue_id: venue.venue_id.clone(), name: venue.name.clone(), seats: venue.seat_map.len() };
-    let key = venue.venue_id.to_string();
-    let act = OperatorAct::PutVenue { venue: Box::new(venue) };
-    super::events::reused(&headers, command::ask(&app, &operator, &key, act).await)?;
+    let there = app.parts.catalog.venue(&venue.venue_id).await?;
+    let answer = VenueAnswer {
+        venue_id: venue.venue_id.clone(),
+        name: venue.name.clone(),
+        seats: venue.seat_map.len(),
+        is_new: !there.is_some_and(|there| *there == venue),
+    };
+    if answer.is_new {
+        let key = venue.venue_id.to_string();
+        let act = OperatorAct::PutVenue { venue: Box::new(venue) };
+        super::events::reused(&headers, command::ask(&app, &operator, &key, act).await)?;
+    }
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// A venue, without its seats.
+#[utoipa::path(
+    get, path = "/v1/operator/venues/{venueId}", tag = "Operator",
+    params(("venueId" = String, Path, description = "The venue")),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "The venue", body = VenueSummary),
+        (status = 401, description = "[unauthorized]"),
+        (status = 403, description = "[forbidden]: needs a viewer's key"),
+        (status = 404, description = "[not-found]"),
+    )
+)]
+pub(crate) async fn get_venue(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Id(venue): Id<VenueId>,
+) -> Answer<Json<VenueSummary>> {
+    operator.require(Role::Viewer)?;
+    let venue = app.parts.catalog.venue(&venue).await?;
+    let venue = venue.ok_or_else(|| Problem::not_found("There is no such venue."))?;
+    Ok(Json(VenueSummary {
+        venue_id: venue.venue_id.clone(),
+        name: venue.name.clone(),
+        nicknames: venue.nicknames.clone(),
+        address: venue.address.clone(),
+        location: venue.location.clone(),
+        categories: venue.seat_map.categories().to_vec(),
+        seats: venue.seat_map.len(),
+    }))
 }
