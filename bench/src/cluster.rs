@@ -30,6 +30,8 @@ mod paced;
 mod replies;
 mod round_trip;
 
+pub(crate) use round_trip::Spread;
+
 /// The lanes that workers share, and those of a line.
 const LANES: u16 = 3;
 /// How long a sale may take to open: a bound against hanging.

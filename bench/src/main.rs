@@ -11,6 +11,7 @@ use clap::{Parser, ValueEnum};
 
 mod backlog;
 mod bare;
+mod browse;
 mod client;
 mod cluster;
 mod joins;
@@ -70,6 +71,8 @@ enum What {
     Cluster,
     /// Of those, the holds and confirmations alone
     ClusterBookings,
+    /// Searches and details with 200,000 events, on Elasticsearch and Cassandra, which `scripts/servers` starts, and embedded
+    Browse,
     /// The bare server itself; the others start it
     #[value(hide = true)]
     Bare,
@@ -139,6 +142,7 @@ async fn measure(what: What, options: &Options) -> Result<Vec<Row>> {
         What::Sale => sale::measure(options).await,
         What::Cluster => cluster::measure(options).await,
         What::ClusterBookings => cluster::bookings(options).await,
+        What::Browse => browse::measure(options).await,
         What::All | What::Bare => Ok(Vec::new()),
     }
 }

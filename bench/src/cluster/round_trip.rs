@@ -98,15 +98,15 @@ fn since(begun: Instant) -> f64 {
 }
 
 /// How long something took, in milliseconds.
-pub(super) struct Spread {
-    pub(super) median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     /// What 99 of 100 did not exceed.
-    pub(super) late: f64,
+    pub(crate) late: f64,
 }
 
 impl Spread {
     /// `None`: there is nothing.
-    pub(super) fn of(mut took: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut took: Vec<f64>) -> Option<Self> {
         took.sort_by(f64::total_cmp);
         let of_100 = |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
         Some(Self { median: of_100(50)?, late: of_100(99)? })
