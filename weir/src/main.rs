@@ -19,6 +19,7 @@ mod failure;
 mod logging;
 mod output;
 mod payments;
+mod rebuild;
 mod reconcile;
 mod serve;
 mod simulate;
@@ -27,7 +28,7 @@ mod system;
 mod verify_draw;
 mod webhooks;
 
-use cli::{Cli, Command, ConfigCommand, DoctorRole, OperatorKeyCommand};
+use cli::{Cli, Command, ConfigCommand, DoctorRole, OperatorKeyCommand, SearchIndexerCommand};
 use config::{Config, ConfigError};
 use data::{DataFolder, operator_keys::OperatorKeys};
 use failure::Failure;
@@ -63,9 +64,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = configuration(&cli.settings)?;
             block_on(&config, |stop| serve::run(&config, Role::Worker, stop))
         }
-        Some(Command::SearchIndexer) => {
+        Some(Command::SearchIndexer { command: None }) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |stop| serve::run(&config, Role::Indexer, stop))
+        }
+        Some(Command::SearchIndexer { command: Some(SearchIndexerCommand::Rebuild) }) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| rebuild::run(&config, stop))
         }
         Some(Command::Migrate) => {
             let config = configuration(&cli.settings)?;
