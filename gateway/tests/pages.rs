@@ -54,7 +54,8 @@ async fn an_event_is_told_to_machines_and_found_in_the_map_of_the_site() {
     let page = world.get("/e/evt_1").header(ACCEPT, "text/html").send().await.unwrap().text().await.unwrap();
     let said = page.split_once("<script type=\"application/ld+json\">").unwrap().1.split_once("</script>").unwrap().0;
     let said: Value = serde_json::from_str(said).unwrap();
-    assert_eq!((&said["@type"], &said["url"]), (&"Event".into(), &"http://localhost:8080/e/evt_1".into()));
+    let base = said["url"].as_str().unwrap().strip_suffix("/e/evt_1").unwrap();
+    assert_eq!((&said["@type"], base.starts_with("http")), (&"Event".into(), true));
     assert_eq!(said["name"], "A <b>loud</b> evening", "markup is text here, too");
     assert_eq!(said["location"]["address"]["addressLocality"], "Ghent");
     let offers = &said["offers"];
@@ -67,11 +68,9 @@ async fn an_event_is_told_to_machines_and_found_in_the_map_of_the_site() {
         (200, &"application/xml".parse().unwrap())
     );
     let map = answer.text().await.unwrap();
-    assert!(
-        map.contains("<loc>http://localhost:8080/</loc>") && map.contains("<loc>http://localhost:8080/e/evt_1</loc>")
-    );
+    assert!(map.contains(&format!("<loc>{base}/</loc>")) && map.contains(&format!("<loc>{base}/e/evt_1</loc>")));
     let robots = world.get("/robots.txt").send().await.unwrap().text().await.unwrap();
-    assert!(robots.contains("Sitemap: http://localhost:8080/sitemap.xml"), "{robots}");
+    assert!(robots.contains(&format!("Sitemap: {base}/sitemap.xml")), "{robots}");
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ use booking_core::{
 
 use crate::{Error, Gauges, Parts, Progress, Settings};
 
+/// How often it is asked which index is searched: another may have taken its place.
+pub(crate) const ASKED_EVERY_MS: i64 = 1_000;
+
 /// Keeps an index by one lane of `weir.catalog`.
 pub struct Indexer {
     parts: Parts,
@@ -23,8 +26,18 @@ pub struct Indexer {
     lane: Lane,
     at_once: usize,
     patience: Duration,
-    /// Under which name it notes how far it got, and the next offset; none until it has begun.
-    begun: Option<(String, u64)>,
+    /// Where it is; nowhere until it has begun.
+    begun: Option<Begun>,
+}
+
+#[derive(Debug, Clone)]
+struct Begun {
+    /// Under which name it notes how far it got.
+    group: String,
+    /// The next offset.
+    next: u64,
+    /// When the index was asked which one it is.
+    asked_at: Timestamp,
 }
 
 impl Indexer {
@@ -48,7 +61,7 @@ impl Indexer {
     }
 
     async fn apply(&mut self, now: Timestamp) -> Result<Progress, Error> {
-        let (group, next) = self.begin().await?;
+        let Begun { group, next, asked_at } = self.begin(now).await?;
         let log = Arc::clone(&self.parts.log);
         let entries = log.read(&Topic::Catalog, self.lane, next, self.at_once, self.patience).await?;
         let Some(last) = entries.last() else {
@@ -69,19 +82,25 @@ impl Indexer {
         }
         let news = self.parts.index.apply(&changes).await?;
         log.commit(&group, &Topic::Catalog, self.lane, behind).await?;
-        self.begun = Some((group, behind));
+        self.begun = Some(Begun { group, next: behind, asked_at });
         self.measure(entries.len(), news, latest, behind).await?;
         Ok(Progress::of(entries.len()))
     }
 
-    async fn begin(&mut self) -> Result<(String, u64), Error> {
-        if let Some(begun) = &self.begun {
+    /// Where it goes on. What was applied since another index took the place of this one may be in either of them: it
+    /// goes on from where whoever filled that one was, not from where it was itself.
+    async fn begin(&mut self, now: Timestamp) -> Result<Begun, Error> {
+        if let Some(begun) = &self.begun
+            && (0..ASKED_EVERY_MS).contains(&now.millis_since(begun.asked_at))
+        {
             return Ok(begun.clone());
         }
         let group = format!("index.{}", self.parts.index.id().await?);
-        let next = self.parts.log.committed(&group, &Topic::Catalog, self.lane).await?;
-        self.begun = Some((group.clone(), next));
-        Ok((group, next))
+        let next = match &self.begun {
+            Some(begun) if begun.group == group => begun.next,
+            _ => self.parts.log.committed(&group, &Topic::Catalog, self.lane).await?,
+        };
+        Ok(self.begun.insert(Begun { group, next, asked_at: now }).clone())
     }
 
     /// What an entry changes in the index, and when that was made; or why that is not known.

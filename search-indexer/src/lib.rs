@@ -5,6 +5,7 @@
 //! | [`relay`] | what a catalog knows of its own changes | publishes it to `weir.catalog` |
 //! | [`indexer`] | `weir.catalog` | applies it to the index, and notes how far it got |
 //! | [`seats`] | `weir.seats` | notes how many seats are left, once a second for each event at most |
+//! | [`rebuild`] | all of these, and the catalog | fills an index beside the one that is searched, and puts it in its place |
 //!
 //! Each part works in steps: `step(now)` does what there is to do and awaits nothing but ports, so that a simulator can
 //! drive it without a runtime and stop it at any call. Architecture invariant: a part that is dropped in the middle of
@@ -20,6 +21,7 @@ use booking_core::ports::{
 mod error;
 mod gauges;
 pub mod indexer;
+pub mod rebuild;
 pub mod relay;
 mod run;
 pub mod seats;

@@ -1,7 +1,8 @@
 //! How many seats are left, for whoever searches: whatever the sale's speed, one write a second for each event.
 //!
 //! `weir.seats` says only that something changed; how many are left is asked of the ledger, which has the last word. What
-//! is missed while nobody looks is made good when it begins: every event to come is looked at once.
+//! is missed while nobody looks is made good when it begins, and when it is another index: every event to come is looked
+//! at once.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,7 +15,7 @@ use booking_core::{
     time::Timestamp,
 };
 
-use crate::{Error, Gauges, Parts, Progress, Settings};
+use crate::{Error, Gauges, Parts, Progress, Settings, indexer::ASKED_EVERY_MS};
 
 /// Records of `weir.seats` read at once.
 const READ: usize = 1_000;
@@ -37,14 +38,30 @@ pub struct Seats {
     is_through: bool,
     listed: Option<(Timestamp, EventId)>,
     noted_at: Option<Timestamp>,
+    /// Which index it notes in, and when it was asked which one that is.
+    index: Option<(String, Timestamp)>,
 }
 
 impl Seats {
     /// Notes what changes from now on, and looks once at every event to come.
     pub fn new(parts: Parts, settings: &Settings, gauges: Arc<Gauges>) -> Self {
         let every_ms = i64::try_from(settings.seats_every_ms).unwrap_or(i64::MAX);
-        let waiting = BTreeSet::new();
-        Self { parts, gauges, every_ms, next: Vec::new(), waiting, is_through: false, listed: None, noted_at: None }
+        Self {
+            parts,
+            gauges,
+            every_ms,
+            next: Vec::new(),
+            waiting: BTreeSet::new(),
+            is_through: false,
+            listed: None,
+            noted_at: None,
+            index: None,
+        }
+    }
+
+    /// Whether every event to come was looked at, and nothing waits.
+    pub(crate) fn is_through(&self) -> bool {
+        self.is_through && self.waiting.is_empty()
     }
 
     /// Reads what changed, and notes it if the time has come.
@@ -61,6 +78,7 @@ impl Seats {
         if self.noted_at.is_some_and(|at| (0..self.every_ms).contains(&now.millis_since(at))) {
             return Ok(Progress::Idle);
         }
+        self.ask(now).await?;
         self.list(now).await?;
         self.noted_at = Some(now);
         let some: Vec<EventId> = self.waiting.iter().take(AT_ONCE).cloned().collect();
@@ -93,6 +111,20 @@ impl Seats {
                 }
             }
         }
+    }
+
+    /// Begins anew where it is another index.
+    async fn ask(&mut self, now: Timestamp) -> Result<(), Error> {
+        let before = self.index.as_ref();
+        if before.is_some_and(|(_, at)| (0..ASKED_EVERY_MS).contains(&now.millis_since(*at))) {
+            return Ok(());
+        }
+        let id = self.parts.index.id().await?;
+        if before.is_none_or(|(before, _)| *before != id) {
+            (self.is_through, self.listed) = (false, None);
+        }
+        self.index = Some((id, now));
+        Ok(())
     }
 
     /// Puts the next of the events to come among those that wait.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod kit;
+
 use std::{sync::Arc, time::Duration};
 
 use backends::{
@@ -9,37 +11,21 @@ use backends::{
     tantivy::TantivySearch,
 };
 use booking_core::{
-    booking::ClaimSeats,
-    capture::{self, CatalogChange, DeadLetter},
-    catalog::{Event, Moved, Venue},
+    capture::DeadLetter,
+    catalog::{Event, Moved},
     message,
     ports::{
         catalog::Catalog as _,
-        clock::Clock,
         ledger::Ledger as _,
         log::{Log as _, Topic},
         search::{Search as _, SearchIndex as _},
     },
     search::{Found, Query},
-    time::Timestamp,
 };
-use search_indexer::{Gauges, Parts, Progress, Settings, indexer::Indexer, relay::Relay, seats::Seats};
+use kit::{Still, Switched, at, claim, record, settings, show, venue};
+use search_indexer::{Gauges, Parts, Progress, indexer::Indexer, relay::Relay, seats::Seats};
 use serde_json::json;
 use tempfile::TempDir;
-
-const NOW_MS: i64 = 1_777_629_600_000;
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        at(0)
-    }
-}
-
-fn at(ms: i64) -> Timestamp {
-    Timestamp::from_millis(NOW_MS + ms)
-}
 
 struct World {
     log: MemoryLog,
@@ -108,35 +94,6 @@ impl World {
         let entries = self.log.read(&Topic::DeadLetters, 0, 0, 100, Duration::ZERO).await.unwrap();
         entries.iter().map(|entry| message::decode(&entry.payload).unwrap()).collect()
     }
-}
-
-fn settings() -> Settings {
-    Settings { patience_ms: 0, batch: 3, ..Settings::default() }
-}
-
-fn venue() -> Venue {
-    let seat = |number: u32| json!({ "seatId": format!("A-{number}"), "number": number.to_string(), "category": "stalls", "x": f64::from(number), "y": 1.0 });
-    serde_json::from_value(json!({
-        "venueId": "venue_1", "name": "Old Mill", "nicknames": ["The Wheel"], "address": "", "location": "Bristol",
-        "seatMap": {
-            "categories": [{ "name": "stalls", "color": "#336699" }],
-            "sections": [{ "name": "S", "rows": [{ "name": "A", "seats": [seat(1), seat(2), seat(3)] }] }],
-        },
-    }))
-    .unwrap()
-}
-
-fn show(number: u32, title: &str) -> Event {
-    serde_json::from_value(json!({
-        "eventId": format!("evt_{number}"), "title": title, "description": "", "venueId": "venue_1",
-        "startsAt": at(86_400_000), "currency": "EUR", "prices": { "stalls": 2_500 },
-    }))
-    .unwrap()
-}
-
-fn record(version: u64, event: &Event) -> bytes::Bytes {
-    let change = CatalogChange { version, at: at(0), event_id: event.event_id.clone(), event: Some(event.clone()) };
-    capture::write(&change, at(0))
 }
 
 #[tokio::test]
@@ -246,16 +203,27 @@ async fn seats_left_are_the_ledger_s_and_noted_once_a_second() {
     assert_eq!(world.gauges.seats_noted_total.get(), 2);
 }
 
-fn claim(number: u32) -> ClaimSeats {
-    ClaimSeats {
-        booking: format!("booking_{number}").parse().unwrap(),
-        event: "evt_1".parse().unwrap(),
-        user: format!("user_{number}").parse().unwrap(),
-        session: format!("session_{number}").parse().unwrap(),
-        seats: vec![booking_core::seats::SeatIndex(number)],
-        total: booking_core::money::Money { amount: 2_500, currency: "EUR".parse().unwrap() },
-        until: at(60_000),
-        max_seats: 4,
-        fingerprint: booking_core::digest::Digest::of(&[b"claim"]),
+#[tokio::test]
+async fn it_goes_on_in_another_index_from_where_that_one_is() {
+    let mut world = World::new().await;
+    for number in 0..5 {
+        world.append(record(1, &show(number, "Show"))).await;
     }
+    let live = Switched::default();
+    let parts = Parts { index: Arc::new(live.clone()), ..world.parts() };
+    live.to(&world.index);
+    let mut indexer = Indexer::new(parts, &settings(), Arc::clone(&world.gauges), 0);
+    while indexer.step(at(0)).await.unwrap() != Progress::Idle {}
+    // Whoever filled the other one was through with two records when it took the place.
+    world.index = TantivySearch::open(&world.folder.path().join("another")).await.unwrap();
+    world.log.commit(&format!("index.{}", world.index.id().await.unwrap()), &Topic::Catalog, 0, 2).await.unwrap();
+    live.to(&world.index);
+    indexer.step(at(999)).await.unwrap();
+    assert_eq!(world.find("show").await.total, 0, "it has not asked yet");
+    while indexer.step(at(1_000)).await.unwrap() != Progress::Idle {}
+    assert_eq!(world.find("show").await.total, 3);
+    // The same one again: nothing is read twice.
+    let read = world.gauges.read_total.get();
+    indexer.step(at(2_000)).await.unwrap();
+    assert_eq!(world.gauges.read_total.get(), read);
 }

@@ -96,7 +96,10 @@ pub(crate) enum Command {
     /// Run a worker alone: keeper of lines, hold pool, finaliser. Start as many as the sale needs
     QueueWorker,
     /// Run an indexer alone: what changes in the catalog goes into the index that events are searched in. One is enough
-    SearchIndexer,
+    SearchIndexer {
+        #[command(subcommand)]
+        command: Option<SearchIndexerCommand>,
+    },
     /// Bring the databases of the configuration to what this version needs; starting does the same
     Migrate,
     /// Check everything that the configuration names, and say what is wrong and what to do
@@ -135,6 +138,12 @@ pub(crate) enum Command {
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum SearchIndexerCommand {
+    /// Make the index on Elasticsearch anew beside the one that is searched, then switch over. Gateways and indexers go on
+    Rebuild,
 }
 
 /// Where to ask as an operator.
@@ -358,6 +367,15 @@ mod tests {
         let cli = with(&["a.csv", "b.json", "--venue", "venue_1"]).unwrap();
         let Some(Command::Import(ImportCommand::Events(args))) = cli.command else { panic!("an import of events") };
         assert_eq!((args.files.len(), args.dry_run), (2, false));
+    }
+
+    #[test]
+    fn an_indexer_runs_or_rebuilds() {
+        let command = |words: &[&str]| Cli::parse_from(words).command;
+        let run = command(&["weir", "search-indexer", "--data", "d"]);
+        assert!(matches!(run, Some(Command::SearchIndexer { command: None })));
+        let rebuild = command(&["weir", "search-indexer", "rebuild", "--data", "d"]);
+        assert!(matches!(rebuild, Some(Command::SearchIndexer { command: Some(SearchIndexerCommand::Rebuild) })));
     }
 
     #[test]

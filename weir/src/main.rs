@@ -20,6 +20,7 @@ mod import;
 mod logging;
 mod output;
 mod payments;
+mod rebuild;
 mod reconcile;
 mod serve;
 mod simulate;
@@ -28,7 +29,7 @@ mod system;
 mod verify_draw;
 mod webhooks;
 
-use cli::{Cli, Command, ConfigCommand, DoctorRole, OperatorKeyCommand};
+use cli::{Cli, Command, ConfigCommand, DoctorRole, OperatorKeyCommand, SearchIndexerCommand};
 use config::{Config, ConfigError};
 use data::{DataFolder, operator_keys::OperatorKeys};
 use failure::Failure;
@@ -64,9 +65,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = configuration(&cli.settings)?;
             block_on(&config, |stop| serve::run(&config, Role::Worker, stop))
         }
-        Some(Command::SearchIndexer) => {
+        Some(Command::SearchIndexer { command: None }) => {
             let config = configuration(&cli.settings)?;
             block_on(&config, |stop| serve::run(&config, Role::Indexer, stop))
+        }
+        Some(Command::SearchIndexer { command: Some(SearchIndexerCommand::Rebuild) }) => {
+            let config = configuration(&cli.settings)?;
+            block_on(&config, |stop| rebuild::run(&config, stop))
         }
         Some(Command::Migrate) => {
             let config = configuration(&cli.settings)?;

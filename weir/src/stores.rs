@@ -22,7 +22,7 @@ use booking_core::ports::{
     ledger::Ledger,
     log::Log,
     payments::{PaymentNotices, Payments, Sandbox},
-    search::SearchIndex,
+    search::{Redraft, SearchIndex},
 };
 
 use crate::{
@@ -149,6 +149,24 @@ pub(crate) async fn open_for_indexing(config: &Config) -> Result<(search_indexer
     }
 }
 
+/// The index that can be made anew while others search it.
+///
+/// # Errors
+/// If it is one process's own, or is none.
+pub(crate) fn redraft(config: &Config) -> Result<Arc<dyn Redraft>, Failure> {
+    let url = &config.stores.search;
+    if url.scheme() == TANTIVY {
+        return Err(ConfigError::Together(format!(
+            "stores.search: the index in '{}' is one process's own: stop weir, delete this folder (inside data.folder, if \
+             it is relative) and start weir again, which makes it anew",
+            url.rest()
+        ))
+        .into());
+    }
+    Opening::of(config, Role::Indexer, Path::new("")).known_scheme("search", url, &SEARCH)?;
+    Ok(Arc::new(elasticsearch(url)?))
+}
+
 /// Brings every database of the configuration to what this version needs.
 ///
 /// # Errors
@@ -266,7 +284,7 @@ impl Opening<'_> {
     /// The index. One in a folder is of a catalog of this process alone; where there are others there is none.
     async fn search(&mut self) -> Result<Option<Arc<dyn SearchIndex>>, Failure> {
         let url = &self.config.stores.search;
-        if self.known_scheme("search", url, &["tantivy", ELASTICSEARCH, ELASTICSEARCH_TLS])? != "tantivy" {
+        if self.known_scheme("search", url, &SEARCH)? != TANTIVY {
             return Ok(Some(Arc::new(elasticsearch(url)?)));
         }
         if !self.role.is_alone() || self.config.stores.catalog.scheme() != "sqlite" {
@@ -341,9 +359,11 @@ impl Opening<'_> {
     }
 }
 
-/// The schemes of an index on Elasticsearch: without and with TLS.
+/// The schemes of an index: in a folder, and on Elasticsearch without and with TLS.
+const TANTIVY: &str = "tantivy";
 const ELASTICSEARCH: &str = "elasticsearch";
 const ELASTICSEARCH_TLS: &str = "elasticsearch+tls";
+const SEARCH: [&str; 3] = [TANTIVY, ELASTICSEARCH, ELASTICSEARCH_TLS];
 
 fn elasticsearch(url: &StoreUrl) -> Result<ElasticsearchSearch, ConfigError> {
     let settings = ElasticsearchSettings::parse(url.rest(), url.scheme() == ELASTICSEARCH_TLS);

@@ -80,3 +80,11 @@ fn a_wrong_key_in_the_file_is_refused_with_its_line() {
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains(":3") && said.contains("requests_per_minute"), "{said}");
 }
+
+#[test]
+fn an_index_of_one_process_s_own_is_not_made_anew_from_outside() {
+    let folder = folder();
+    let (status, said) = refused(&data(&folder), &["search-indexer", "rebuild"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("stop weir, delete this folder"), "{said}");
+}

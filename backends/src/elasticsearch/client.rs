@@ -9,7 +9,6 @@ use booking_core::ports::{PortError, PortResult};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use super::rows;
 use crate::{Secret, address::Servers};
 
 const PORT: &str = "search";
@@ -25,7 +24,7 @@ pub(super) fn unavailable(reason: impl Into<String>) -> PortError {
 pub struct ElasticsearchSettings {
     /// The servers' addresses, `http://host:port` or `https://host:port`; each is asked where those before do not answer.
     pub nodes: Vec<String>,
-    /// The index: lower-case letters, digits, `-`.
+    /// The index's name, an alias: lower-case letters, digits, `-`. Indices of Weir's own begin with it and a `.`.
     pub index: String,
     /// Who asks, and with what, if anybody logs in.
     pub login: Option<(String, Secret)>,
@@ -56,7 +55,7 @@ impl ElasticsearchSettings {
     }
 }
 
-/// Asks the servers about one index.
+/// Asks the servers.
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
@@ -72,47 +71,45 @@ impl Client {
         Self { http, settings: settings.clone(), good: AtomicUsize::new(0) }
     }
 
-    /// What stands behind `path` of the index.
+    /// The configured name.
+    pub(super) fn index(&self) -> &str {
+        &self.settings.index
+    }
+
+    /// What stands behind `path`.
     pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> PortResult<Value> {
-        let answered = self.ask(path, |url| {
+        let (status, answer) = self.ask(method, path, body).await?;
+        self.require(status, answer)
+    }
+
+    /// The same, whatever the servers say to it.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> PortResult<(StatusCode, Value)> {
+        self.send(path, |url| {
             let request = self.http.request(method.clone(), url);
             if let Some(body) = body { request.json(body) } else { request }
-        });
-        match answered.await? {
-            (StatusCode::NOT_FOUND, _) => Err(unavailable(format!("there is no index '{}' yet", self.settings.index))),
-            (status, answer) if status.is_success() => Ok(answer),
-            (status, answer) => Err(self.refused(status, &answer)),
-        }
+        })
+        .await
     }
 
-    /// Sends lines for `_bulk`, and waits until searches see what they write.
-    pub(super) async fn bulk(&self, lines: String) -> PortResult<Value> {
-        let answered = self.ask("/_bulk?refresh=true", |url| {
-            self.http.post(url).header("content-type", "application/x-ndjson").body(lines.clone())
-        });
-        match answered.await? {
-            (status, answer) if status.is_success() => Ok(answer),
-            (status, answer) => Err(self.refused(status, &answer)),
-        }
+    /// Sends lines to a `_bulk`.
+    pub(super) async fn bulk(&self, path: &str, lines: String) -> PortResult<Value> {
+        let answered = self
+            .send(path, |url| self.http.post(url).header("content-type", "application/x-ndjson").body(lines.clone()));
+        let (status, answer) = answered.await?;
+        self.require(status, answer)
     }
 
-    /// Makes the index where it is missing.
-    pub(super) async fn make(&self) -> PortResult<()> {
-        if self.ask("", |url| self.http.head(url)).await?.0.is_success() {
-            return Ok(());
-        }
-        let mapping = rows::mapping();
-        let (status, answer) = self.ask("", |url| self.http.put(url).json(&mapping)).await?;
-        let is_there = answer["error"]["type"] == "resource_already_exists_exception";
-        if status.is_success() || is_there { Ok(()) } else { Err(self.refused(status, &answer)) }
-    }
-
-    async fn ask(&self, path: &str, request: impl Fn(String) -> RequestBuilder) -> PortResult<(StatusCode, Value)> {
+    async fn send(&self, path: &str, request: impl Fn(String) -> RequestBuilder) -> PortResult<(StatusCode, Value)> {
         let nodes = &self.settings.nodes;
         let first = self.good.load(Ordering::Relaxed);
         let mut why = String::new();
         for number in (0..nodes.len()).map(|turn| (first + turn) % nodes.len()) {
-            let mut request = request(format!("{}/{}{path}", nodes[number], self.settings.index));
+            let mut request = request(format!("{}{path}", nodes[number]));
             if let Some((user, password)) = &self.settings.login {
                 request = request.basic_auth(user, Some(password.reveal()));
             }
@@ -127,7 +124,16 @@ impl Client {
         Err(unavailable(why))
     }
 
-    fn refused(&self, status: StatusCode, answer: &Value) -> PortError {
+    /// An answer that must be a good one.
+    pub(super) fn require(&self, status: StatusCode, answer: Value) -> PortResult<Value> {
+        match status {
+            StatusCode::NOT_FOUND => Err(unavailable(format!("there is no index '{}' yet", self.settings.index))),
+            status if status.is_success() => Ok(answer),
+            status => Err(self.refused(status, &answer)),
+        }
+    }
+
+    pub(super) fn refused(&self, status: StatusCode, answer: &Value) -> PortError {
         let told: String = answer["error"].to_string().chars().take(MAX_TOLD).collect();
         let reason = format!("the index '{}' answers {status}: {told}", self.settings.index);
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

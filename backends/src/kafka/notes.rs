@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use super::{
@@ -24,7 +24,8 @@ use super::{
     error::{Logged, damaged, port_error, unavailable},
 };
 
-/// The most groups that one process notes for; each has connections of its own.
+/// The most groups that one process notes for; each has connections of its own. One more takes the place of the one that
+/// was used least lately: an index that was made anew leaves its group behind.
 const MAX_GROUPS: usize = 32;
 /// The most notes that wait to be stored.
 const MAX_NOTES: usize = 1 << 16;
@@ -37,7 +38,7 @@ pub(super) struct Notes {
 
 struct Shared {
     settings: Arc<KafkaSettings>,
-    groups: Mutex<HashMap<Arc<str>, Client>>,
+    groups: Mutex<HashMap<Arc<str>, Group>>,
     /// What is not stored yet.
     notes: Mutex<HashMap<Spot, u64>>,
     /// Held while notes are stored, so that an older note is never stored over a newer one. Only ever locked where
@@ -46,6 +47,12 @@ struct Shared {
 }
 
 type Client = Arc<Aside<BaseConsumer<Logged>>>;
+
+struct Group {
+    name: Arc<str>,
+    client: Client,
+    used_at: Instant,
+}
 
 /// A group, and the topic's name and the lane that it reads.
 type Spot = (Arc<str>, Arc<str>, Lane);
@@ -120,16 +127,18 @@ impl Shared {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn groups(&self) -> MutexGuard<'_, HashMap<Arc<str>, Client>> {
+    fn groups(&self) -> MutexGuard<'_, HashMap<Arc<str>, Group>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self, group: &str) -> PortResult<(Arc<str>, Client)> {
         let mut groups = self.groups();
-        if let Some((group, client)) = groups.get_key_value(group) {
-            return Ok((Arc::clone(group), Arc::clone(client)));
+        let used_at = Instant::now();
+        if let Some(known) = groups.get_mut(group) {
+            known.used_at = used_at;
+            return Ok((Arc::clone(&known.name), Arc::clone(&known.client)));
         }
-        if groups.len() >= MAX_GROUPS {
+        if groups.len() >= MAX_GROUPS && !self.forget_one(&mut groups) {
             return Err(damaged(format!(
                 "there are {MAX_GROUPS} groups of readers already; '{group}' is one too many"
             )));
@@ -137,15 +146,23 @@ impl Shared {
         let made = self.settings.consumer(&self.settings.notes_of(group)).create_with_context(Logged);
         let client = made.map_err(|error| port_error("no consumer can be made", &error))?;
         let (group, client): (Arc<str>, Client) = (group.into(), Arc::new(Aside::new(client)));
-        groups.insert(Arc::clone(&group), Arc::clone(&client));
+        groups.insert(Arc::clone(&group), Group { name: Arc::clone(&group), client: Arc::clone(&client), used_at });
         Ok((group, client))
+    }
+
+    /// Forgets the group that was used least lately, of those for which nothing waits to be stored.
+    fn forget_one(&self, groups: &mut HashMap<Arc<str>, Group>) -> bool {
+        let notes = self.notes();
+        let idle = groups.iter().filter(|(name, _)| !notes.keys().any(|(group, ..)| group == *name));
+        let oldest = idle.min_by_key(|(_, group)| group.used_at).map(|(name, _)| Arc::clone(name));
+        oldest.is_some_and(|oldest| groups.remove(&oldest).is_some())
     }
 
     /// Stores what is not stored yet, a group at a time. Blocks.
     fn store(&self) {
         let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let groups: Vec<_> =
-            self.groups().iter().map(|(name, client)| (Arc::clone(name), Arc::clone(client))).collect();
+            self.groups().iter().map(|(name, group)| (Arc::clone(name), Arc::clone(&group.client))).collect();
         for (group, client) in groups {
             serve(&client);
             let notes: Vec<(Spot, u64)> = {

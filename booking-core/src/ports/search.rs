@@ -16,8 +16,11 @@ use crate::time::Timestamp;
 
 #[cfg(feature = "contracts")]
 pub mod contract;
+mod draft;
 #[cfg(feature = "contracts")]
 pub mod relevance;
+
+pub use draft::{DRAFT_LOST_MS, Draft, Drafted, Redraft};
 
 /// Searching.
 #[async_trait]
@@ -43,6 +46,6 @@ pub trait SearchIndex: Search {
     async fn note_seats(&self, left: &[SeatsLeft]) -> PortResult<()>;
 
     /// Which index this is: 1 to 64 letters, digits and `-`. One that was made anew is another, and everything has to be
-    /// applied to it from the beginning.
+    /// applied to it from the beginning, or from where whoever filled it has noted.
     async fn id(&self) -> PortResult<String>;
 }

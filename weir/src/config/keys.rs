@@ -142,8 +142,9 @@ settings! {
         mail: StoreUrl = "sqlite:mail.db",
         /// The index that events are searched in, a copy that is made of the catalog's changes: `tantivy:FOLDER`, for one
         /// process with a catalog of its own, or `elasticsearch://user:password@host:port,host:port/INDEX`
-        /// (`elasticsearch+tls:` with TLS), versions 7.10 to 9 or OpenSearch, kept by `weir search-indexer`. Processes
-        /// beside others without it list events and search nothing.
+        /// (`elasticsearch+tls:` with TLS), versions 7.10 to 9 or OpenSearch, kept by `weir search-indexer`: INDEX is an
+        /// alias, and the indices and aliases behind it are named `INDEX.…`. Processes beside others without it list
+        /// events and search nothing.
         search: StoreUrl = "tantivy:search",
         /// The lanes of a line that is made from now on, 1 to 1,024; a line keeps the lanes it was made with.
         line_lanes: u16 = "3",
