@@ -121,6 +121,7 @@ async fn the_index_is_made_anew_while_searches_and_changes_go_on() {
     let key = operator_key(cluster.data(), "admin");
     let index = [index_of(&cluster)];
     let gateway = cluster.launch("gateway", &index, &[]);
+    let _worker = cluster.worker();
     let _indexer = cluster.launch("search-indexer", &index, &[]);
     let client = Client::new(&gateway.public);
     let hall = client.operate(&key, Method::POST, "/v1/operator/venues", &venue(2, 5)).await.expect(201);
