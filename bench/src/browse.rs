@@ -191,17 +191,11 @@ fn asked(number: usize) -> Vec<(&'static str, String)> {
 }
 
 fn over_http(asked: &[(&'static str, String)]) -> Vec<u8> {
-    let mut path = String::from("/v1/events/search?");
-    for (name, value) in asked {
-        let value: String = value
-            .bytes()
-            .map(
-                |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") },
-            )
-            .collect();
-        path.push_str(&format!("{name}={value}&"));
-    }
-    request("GET", path.trim_end_matches('&'), &[], "")
+    let encoded =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let pair = |(name, value): &(&str, String)| format!("{name}={}", value.bytes().map(encoded).collect::<String>());
+    let pairs: Vec<String> = asked.iter().map(pair).collect();
+    request("GET", &format!("/v1/events/search?{}", pairs.join("&")), &[], "")
 }
 
 fn since(begun: Instant) -> f64 {
