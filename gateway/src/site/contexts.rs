@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use booking_core::{
-    catalog::Event,
-    id::{BookingId, EventId},
-};
+use booking_core::id::{BookingId, EventId};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::{accepts_html, language, machines, page};
 use crate::{
     app::App,
-    browse::details::latest_move,
+    browse::{details::latest_move, live::LiveMap},
     identity::cookies,
     line::{self, public},
     pages::Page,
@@ -29,7 +26,8 @@ pub(super) fn accept_language(headers: &HeaderMap) -> Option<&http::HeaderValue>
     headers.get(http::header::ACCEPT_LANGUAGE)
 }
 
-async fn described(app: &App, event: &EventId) -> Result<(Arc<Event>, Value), Problem> {
+/// The event's live map, and what pages show of the event.
+async fn described(app: &App, event: &EventId) -> Result<(Arc<LiveMap>, Value), Problem> {
     let map = app.seats.get(app, event).await?;
     let event = map.event();
     let context = json!({
@@ -41,7 +39,7 @@ async fn described(app: &App, event: &EventId) -> Result<(Arc<Event>, Value), Pr
         "currency": event.currency,
         "venue": { "name": map.venue.name, "address": map.venue.address },
     });
-    Ok((event, context))
+    Ok((map, context))
 }
 
 /// The place of whoever holds the event's cookie; null without one that is good.
@@ -67,8 +65,7 @@ pub(super) async fn event_page(
 ) -> Answer<Response> {
     let lang = language(app, accept_language(headers));
     let now = app.parts.clock.now();
-    let (_, description) = described(app, event).await?;
-    let structured = machines::event(app, &*app.seats.get(app, event).await?);
+    let (map, description) = described(app, event).await?;
     let sale = match opened(app, event) {
         Some(sale) => serde_json::to_value(public::view(app, &sale, now).await).unwrap_or(Value::Null),
         None => Value::Null,
@@ -77,7 +74,7 @@ pub(super) async fn event_page(
     let (least, most) = POLL_SECONDS;
     let context = json!({
         "event": description,
-        "structured": structured,
+        "structured": machines::event(app, &map),
         "sale": sale,
         "place": place,
         "serverTime": now,
