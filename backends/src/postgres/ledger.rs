@@ -39,6 +39,7 @@ mod load;
 mod moved;
 mod needs;
 mod outbox;
+mod payments;
 mod read;
 mod rehouse;
 mod rows;
@@ -84,7 +85,7 @@ async fn bookings(database: PostgresDatabase, ids: Vec<BookingId>) -> PortResult
 }
 
 async fn payment_acts(database: PostgresDatabase, bookings: Vec<BookingId>) -> PortResult<Vec<Vec<PaymentAct>>> {
-    ask!(&database, PORT, connection => trails::payment_acts(connection, &bookings))
+    ask!(&database, PORT, connection => payments::payment_acts(connection, &bookings))
 }
 
 /// Records acts: of one payment one after the other, since a statement does not see what it writes itself.
@@ -94,7 +95,7 @@ async fn record_payments(database: PostgresDatabase, mut acts: Vec<PaymentAct>) 
         let mut payments = HashSet::new();
         let (first, later): (Vec<_>, Vec<_>) =
             acts.into_iter().partition(|act| payments.insert((act.booking.clone(), act.transaction.clone())));
-        ask!(&database, PORT, connection => trails::record_payments(connection, &first))?;
+        ask!(&database, PORT, connection => payments::record(connection, &first))?;
         acts = later;
     }
     Ok(answers)
@@ -163,7 +164,7 @@ impl LedgerReader for PostgresLedger {
     }
 
     async fn stuck_payments(&self, max: usize) -> PortResult<Vec<PaymentAct>> {
-        ask!(&self.database, PORT, connection => trails::stuck_payments(connection, max))
+        ask!(&self.database, PORT, connection => payments::stuck_payments(connection, max))
     }
 }
 
@@ -281,7 +282,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn unsettled_payments(&self, until: Timestamp, max: usize) -> PortResult<Vec<PaymentAct>> {
-        ask!(&self.database, PORT, connection => trails::unsettled_payments(connection, until, max))
+        ask!(&self.database, PORT, connection => payments::unsettled_payments(connection, until, max))
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> PortResult<()> {

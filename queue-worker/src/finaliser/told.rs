@@ -16,7 +16,7 @@ use booking_core::{
     ports::PortResult,
     time::Timestamp,
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join};
 
 use super::{
     Finaliser, Finished, Judged, money,
@@ -125,13 +125,14 @@ async fn try_judge_told(
     amount: Money,
     now: Timestamp,
 ) -> PortResult<Verdict> {
-    let booking = parts.ledger.booking(&command.booking).await?;
-    let Some(booking) = booking.filter(|booking| booking.event_id == command.event) else {
+    let (booking, acts) =
+        join(parts.ledger.booking(&command.booking), parts.ledger.payment_acts(&command.booking)).await;
+    let Some(booking) = booking?.filter(|booking| booking.event_id == command.event) else {
         return Ok(Verdict::Answer(Outcome::Refused(Refusal::NotFound)));
     };
     match what_for(&booking, payment, amount) {
         // As its buyer would; what comes too late or second goes back like theirs.
-        For::ItsSeats => judge_for(parts, gauges, booking, payment, now).await,
+        For::ItsSeats => judge_for(parts, gauges, booking, &acts?, payment, now).await,
         For::WhatItPaid => Ok(Verdict::Answer(Outcome::Booking(Box::new(booking)))),
         For::Nothing => {
             // From here on nothing forgets it: no crash, and no port that fails.

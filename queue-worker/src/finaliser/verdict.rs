@@ -62,18 +62,21 @@ async fn try_judge(
     payment: &Payment,
     now: Timestamp,
 ) -> PortResult<Verdict> {
-    let booking = parts.ledger.booking(&command.booking).await?;
-    match booking.filter(|booking| booking.user_id == command.user && booking.event_id == command.event) {
-        Some(booking) => judge_for(parts, gauges, booking, payment, now).await,
+    let (booking, acts) =
+        join(parts.ledger.booking(&command.booking), parts.ledger.payment_acts(&command.booking)).await;
+    match booking?.filter(|booking| booking.user_id == command.user && booking.event_id == command.event) {
+        Some(booking) => judge_for(parts, gauges, booking, &acts?, payment, now).await,
         None => Ok(Verdict::Answer(Outcome::Refused(Refusal::NotFound))),
     }
 }
 
-/// The same for a booking as it was just read.
+/// The same for a booking and the acts of its payments as they were just read. What comes to it meanwhile is known to the
+/// ledger when it confirms.
 pub(super) async fn judge_for(
     parts: &Parts,
     gauges: &Gauges,
     booking: Booking,
+    acts: &[PaymentAct],
     payment: &Payment,
     now: Timestamp,
 ) -> PortResult<Verdict> {
@@ -84,9 +87,8 @@ pub(super) async fn judge_for(
         // An expired hold may still be had: a payment that comes late takes seats that are free.
         BookingState::Held | BookingState::Expired | BookingState::Released => {}
     }
-    let acts = parts.ledger.payment_acts(&booking.booking_id).await?;
     let was = |step| acts.iter().any(|act| act.transaction == payment.transaction && act.step == step);
-    let is_open = open_since(money::of_payment(&acts, &payment.transaction)).is_some();
+    let is_open = open_since(money::of_payment(acts, &payment.transaction)).is_some();
     let expired = Outcome::Refused(Refusal::HoldExpired);
     if was(PaymentStep::Declined) {
         return refuse(Refusal::PaymentDeclined { reason: "this payment was declined before".to_owned() });

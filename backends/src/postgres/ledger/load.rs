@@ -94,9 +94,9 @@ pub(super) async fn books(connection: &mut PgConnection, needs: &Needs, books: &
     Ok(())
 }
 
-/// The bookings that are named. Locked, so that no payment that would confirm one is given back meanwhile.
+/// The bookings that are named.
 async fn named(connection: &mut PgConnection, needs: &Needs, books: &mut Books) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(select_bookings!("WHERE b.booking_id = ANY ($1) ORDER BY b.booking_id FOR UPDATE"))
+    let rows = sqlx::query(select_bookings!("WHERE b.booking_id = ANY ($1)"))
         .bind(ids(&needs.bookings))
         .fetch_all(connection)
         .await?;
@@ -150,13 +150,13 @@ async fn others(
     let (users, events): (Vec<&str>, Vec<&str>) =
         needs.users.iter().map(|(user, event)| (user.as_str(), event.as_str())).unzip();
     let rows = sqlx::query(select_bookings!(
-        "WHERE b.number IN (
-            SELECT o.number FROM bookings o WHERE o.booking_id = ANY ($1)
+        "WHERE b.booking_id IN (
+            SELECT unnest($1::text[])
             UNION ALL
-            SELECT o.number FROM bookings o
+            SELECT o.booking_id FROM bookings o
                 WHERE o.session = ANY ($2) AND o.state IN ('held', 'confirmed', 'cancelled')
             UNION ALL
-            SELECT o.number FROM unnest($3::text[], $4::text[]) AS u (user_id, event_id)
+            SELECT o.booking_id FROM unnest($3::text[], $4::text[]) AS u (user_id, event_id)
                 CROSS JOIN LATERAL (SELECT * FROM bookings WHERE user_id = u.user_id OFFSET 0) o
                 WHERE o.event_id = u.event_id AND o.state IN ('held', 'confirmed'))"
     ))

@@ -53,7 +53,8 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
     let moved: Moved = from_json(&moved)?;
     // In the order of their ids, as everybody locks several bookings.
     let rows = sqlx::query(select_bookings!(
-        "WHERE b.event_id = $1 AND b.state = 'confirmed' AND b.created_at <= $2 AND b.moves_told < $3
+        "WHERE b.event_id = $1 AND b.state = 'confirmed' AND b.door_version IS NOT NULL AND b.created_at <= $2
+            AND b.moves_told < $3
         ORDER BY b.booking_id LIMIT $4 FOR UPDATE"
     ))
     .bind(&event)
@@ -105,7 +106,8 @@ pub(super) async fn telling(connection: &mut PgConnection, event: &EventId) -> R
     let moved: Moved = from_json(&moved)?;
     let (told, left): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE moves_told >= $1), count(*) FILTER (WHERE moves_told < $1)
-         FROM bookings WHERE event_id = $2 AND state = 'confirmed' AND created_at <= $3",
+         FROM bookings
+         WHERE event_id = $2 AND state = 'confirmed' AND door_version IS NOT NULL AND created_at <= $3",
     )
     .bind(i64::from(moved.number))
     .bind(event.as_str())

@@ -72,10 +72,14 @@ pub(super) async fn seat_owners(connection: &mut PgConnection, event: &EventId) 
 }
 
 pub(super) async fn bookings_called_off(connection: &mut PgConnection, max: usize) -> Read<Vec<Booking>> {
+    // All of the event are looked at for each batch: rarer than a confirmation, which would have to keep an index of them.
     let rows = sqlx::query(select_bookings!(
-        "WHERE b.state = 'confirmed'
-            AND b.event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
-        ORDER BY b.number LIMIT $1"
+        "WHERE b.booking_id IN (
+            SELECT o.booking_id FROM bookings o
+            WHERE o.state = 'confirmed' AND o.door_version IS NOT NULL
+                AND o.event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
+            ORDER BY o.number LIMIT $1)
+        ORDER BY b.number"
     ))
     .bind(limit(max))
     .fetch_all(connection)
@@ -137,8 +141,8 @@ pub(super) async fn live_claims(
     now: Timestamp,
 ) -> Read<Vec<SeatClaim>> {
     let mut rows = sqlx::query_as::<_, (String, Vec<i64>, Option<i64>)>(
-        "SELECT booking_id, seats, CASE WHEN state = 'held' THEN expires_at END FROM bookings
-         WHERE event_id = $1 AND (state = 'confirmed' OR (state = 'held' AND expires_at > $2))",
+        "SELECT booking_id, array_agg(seat ORDER BY seat), max(until) FROM seat_claims
+         WHERE event_id = $1 AND (until IS NULL OR until > $2) GROUP BY booking_id",
     )
     .bind(event.as_str())
     .bind(now.as_millis())

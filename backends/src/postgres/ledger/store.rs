@@ -8,7 +8,7 @@ use booking_core::{
 };
 use sqlx::PgConnection;
 
-use super::{door, trails, write::ActId};
+use super::{door, payments, write::ActId};
 use crate::sql::{
     books::{Books, Seat},
     stored::{state_text, to_i64, to_json, unreadable},
@@ -30,7 +30,7 @@ pub(super) async fn books(connection: &mut PgConnection, books: &Books, act: Act
     write(connection, books, act).await?;
     door::marks(connection, books).await?;
     if !books.acts.is_empty() {
-        trails::record_payments(connection, &books.acts).await?;
+        payments::record(connection, &books.acts).await?;
     }
     Ok(())
 }
@@ -134,7 +134,8 @@ const WRITE: &str = "WITH made AS (
         RETURNING 1
     ), settled AS (
         UPDATE bookings b SET state = s.state, settled_at = s.settled_at, transaction_id = s.transaction_id,
-            refund = s.refund
+            refund = s.refund,
+            door_version = CASE WHEN s.state IN ('confirmed', 'cancelled') THEN nextval('door_versions') END
         FROM unnest($12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[])
             AS s (booking_id, state, settled_at, transaction_id, refund)
         WHERE b.booking_id = s.booking_id
