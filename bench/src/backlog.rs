@@ -3,10 +3,10 @@
 //! The commands are appended while `weir` is stopped; then it is started. The rate is read from the bookings' own
 //! moments, so the start does not count.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use backends::sqlite::SqliteLedger;
+use backends::sqlite::{SqliteLedger, SqliteSandbox};
 use booking_core::{
     booking::{Booking, booking_id},
     digest::Digest,
@@ -65,7 +65,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
 
     progress(format_args!("backlog: {BOOKINGS} confirmations"));
     let due = made[0].total;
-    pay(&stage, &bookings, due).await?;
+    pay(&stage.books(), &bookings, due).await?;
     append(&stage, &event, &bookings, |planned| planned.confirm(due.amount)).await?;
     drain(&stage, &event, "booked").await?;
     let made = read(&stage, &bookings).await?;
@@ -163,12 +163,12 @@ pub(crate) async fn append_to(
     Ok(())
 }
 
-/// Makes a payment for each booking at the sandbox, while `weir` is stopped.
+/// Makes a payment for each booking in the sandbox's books, while `weir` is stopped.
 ///
 /// # Errors
 /// If the sandbox can't be opened, or refuses.
-pub(crate) async fn pay(stage: &Stage, bookings: &[Planned], due: Money) -> Result<()> {
-    let sandbox = stage.sandbox().await?;
+pub(crate) async fn pay(books: &Path, bookings: &[Planned], due: Money) -> Result<()> {
+    let sandbox = SqliteSandbox::open(books).await?;
     stream::iter(bookings)
         .map(|planned| sandbox.create(&planned.transaction, due, SandboxOutcome::Approve))
         .buffered(AT_ONCE)

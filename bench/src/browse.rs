@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use backends::{
     elasticsearch::{ElasticsearchSearch, ElasticsearchSettings},
     scylla::{Dialect, ScyllaCatalog, ScyllaSettings},
@@ -11,21 +11,23 @@ use backends::{
 use booking_core::{
     catalog::{Event, Venue},
     ports::{
-        catalog::{Catalog as _, Put},
+        catalog::{Catalog as _, CatalogReader as _, Put},
         search::{Search as _, SearchIndex},
     },
     search::{Change, Document, Query, What},
     time::Timestamp,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use scylla::client::session_builder::SessionBuilder;
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     Options,
     cluster::Spread,
     load::{Connection, request},
     process::Weir,
+    servers::address,
     table::{Row, progress},
 };
 
@@ -40,6 +42,9 @@ const WARM_UP: usize = 100;
 /// How many details are asked for a second, and how many in all.
 const DETAILS_A_SECOND: f64 = 100.0;
 const DETAILS: usize = 2_000;
+/// How many are asked for before, and how long the server may take to put in order what was added to it.
+const READY: usize = 10_000;
+const MINUTES: u32 = 5;
 /// What searches may cost more through Weir, and how long the others may take, in milliseconds.
 const MOST: f64 = 1.2;
 const EMBEDDED_MS: f64 = 20.0;
@@ -109,7 +114,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Row>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut rows = through_weir(options).await?;
     rows.push(embedded(options).await?);
-    rows.push(details(options).await?);
+    rows.extend(details(options).await?);
     Ok(rows)
 }
 
@@ -218,7 +223,7 @@ async fn search(connection: &mut Connection, number: usize) -> Result<f64> {
 }
 
 async fn through_weir(options: &Options) -> Result<Vec<Row>> {
-    let server = variable("ELASTICSEARCH")?;
+    let server = address("ELASTICSEARCH")?;
     let name = format!("bench-{}", hex::encode(rand::random::<[u8; 4]>()));
     let settings = ElasticsearchSettings::parse(&format!("//{server}/{name}"), false)?;
     let index = ElasticsearchSearch::new(&ElasticsearchSettings { timeout: Duration::from_secs(60), ..settings });
@@ -302,8 +307,12 @@ async fn embedded(options: &Options) -> Result<Row> {
     ))
 }
 
-async fn details(options: &Options) -> Result<Row> {
-    let node = variable("CASSANDRA")?;
+/// Measures details from Cassandra alone.
+///
+/// # Errors
+/// As [`measure`].
+pub(crate) async fn details(options: &Options) -> Result<Vec<Row>> {
+    let node = address("CASSANDRA")?;
     let keyspace = format!("bench_{}", hex::encode(rand::random::<[u8; 4]>()));
     let address = format!("//{node}/{keyspace}");
     let settings = ScyllaSettings::parse(&address, Dialect::Cassandra)?;
@@ -318,46 +327,87 @@ async fn details(options: &Options) -> Result<Row> {
         Ok(())
     };
     stream::iter(0..EVENTS).map(add).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    at_rest(&node).await?;
     let folder = tempfile::tempdir_in(&options.folder)?;
     let set = [format!("stores.catalog=cassandra:{address}"), "scylla.replication=1".to_owned()];
     let weir = Weir::start(&options.weir, None, &folder.path().join("data"), &set).await?;
-    let took = paced(weir.public).await?;
+    warm_up(weir.public).await?;
+    let (through, direct) = paced(weir.public, &catalog).await?;
     weir.stop().await?;
-    let spread = Spread::of(took).context("no details")?;
-    Ok(Row::limited(
-        format_args!(
-            "details of one of {EVENTS} events on Cassandra, none asked for before, {DETAILS_A_SECOND}/s: 99 of 100 (median {:.1} ms)",
-            spread.median
+    let spread = |took: Vec<f64>| Spread::of(took).context("no details");
+    let (through, direct) = (spread(through)?, spread(direct)?);
+    Ok(vec![
+        Row::limited(
+            format_args!(
+                "details of one of {EVENTS} events on Cassandra, none asked for before, {DETAILS_A_SECOND}/s: 99 of 100 (median {:.1} ms)",
+                through.median
+            ),
+            format_args!("{:.1} ms", through.late),
+            format_args!("below {DETAILS_MS:.0} ms"),
+            through.late < DETAILS_MS,
         ),
-        format_args!("{:.1} ms", spread.late),
-        format_args!("below {DETAILS_MS:.0} ms"),
-        spread.late < DETAILS_MS,
-    ))
+        Row::plain(
+            format_args!("as many read of Cassandra directly meanwhile: 99 of 100 (median {:.1} ms)", direct.median),
+            format_args!("{:.1} ms", direct.late),
+        ),
+    ])
 }
 
-/// How long details take that are asked for at a steady pace, whether those before are answered or not.
-async fn paced(public: SocketAddr) -> Result<Vec<f64>> {
+/// Waits until the server has put in order what was added: no visitor comes with 200,000 new events behind them.
+async fn at_rest(node: &str) -> Result<()> {
+    progress(format_args!("waiting for the server to put them in order"));
+    let session = SessionBuilder::new().known_node(node).build().await?;
+    let mut idle = 0;
+    for _ in 0..MINUTES * 60 {
+        sleep(Duration::from_secs(1)).await;
+        let tasks = session.query_unpaged("SELECT keyspace_name FROM system_views.sstable_tasks", ()).await?;
+        idle = if tasks.into_rows_result()?.rows_num() == 0 { idle + 1 } else { 0 };
+        // One task may follow another.
+        if idle == 5 {
+            return Ok(());
+        }
+    }
+    bail!("the server is not done with it after {MINUTES} minutes")
+}
+
+/// Asks for details as quickly as they come, of events that are not asked for later: a server that runs for a while has
+/// compiled what it does.
+async fn warm_up(public: SocketAddr) -> Result<()> {
+    let mut connection = Connection::open(public).await?;
+    for number in 2 * (WARM_UP + DETAILS)..2 * (WARM_UP + DETAILS) + READY {
+        let path = format!("/v1/events/evt_{:06}", number * 7_919 % EVENTS);
+        let answer = connection.exchange_whole(&request("GET", &path, &[], "")).await?;
+        ensure!(answer.status == 200, "details were answered with {}: {}", answer.status, answer.body);
+    }
+    Ok(())
+}
+
+/// How long details take that are asked for at a steady pace, whether those before are answered or not: through Weir, and of
+/// the catalog's server directly. Half of them each way, by turns, and no event twice.
+async fn paced(public: SocketAddr, catalog: &ScyllaCatalog) -> Result<(Vec<f64>, Vec<f64>)> {
     const CONNECTIONS: usize = 8;
     let start = Instant::now();
     let asker = |asker: usize| async move {
         let mut connection = Connection::open(public).await?;
-        let mut took = Vec::new();
-        for number in (asker..WARM_UP + DETAILS).step_by(CONNECTIONS) {
-            let due = start + Duration::from_secs_f64(number as f64 / DETAILS_A_SECOND);
+        let (mut through, mut direct) = (Vec::new(), Vec::new());
+        for number in (asker..2 * (WARM_UP + DETAILS)).step_by(CONNECTIONS) {
+            let due = start + Duration::from_secs_f64(number as f64 / (2.0 * DETAILS_A_SECOND));
             sleep_until(due).await;
-            let path = format!("/v1/events/evt_{:06}", number * 7_919 % EVENTS);
-            let answer = connection.exchange_whole(&request("GET", &path, &[], "")).await?;
-            ensure!(answer.status == 200, "details were answered with {}: {}", answer.status, answer.body);
-            if number >= WARM_UP {
-                took.push(since(due));
+            let id = format!("evt_{:06}", number * 7_919 % EVENTS);
+            let turns = if (number / CONNECTIONS).is_multiple_of(2) {
+                let answer = connection.exchange_whole(&request("GET", &format!("/v1/events/{id}"), &[], "")).await?;
+                ensure!(answer.status == 200, "details were answered with {}: {}", answer.status, answer.body);
+                &mut through
+            } else {
+                ensure!(catalog.event(&id.parse()?).await?.is_some(), "{id} is not there");
+                &mut direct
+            };
+            if number >= 2 * WARM_UP {
+                turns.push(since(due));
             }
         }
-        anyhow::Ok(took)
+        anyhow::Ok((through, direct))
     };
-    Ok(try_join_all((0..CONNECTIONS).map(asker)).await?.concat())
-}
-
-fn variable(name: &str) -> Result<String> {
-    std::env::var(format!("WEIR_TEST_{name}"))
-        .context("no servers: scripts/servers up, then eval \"$(scripts/servers env)\"")
+    let (through, direct): (Vec<_>, Vec<_>) = try_join_all((0..CONNECTIONS).map(asker)).await?.into_iter().unzip();
+    Ok((through.concat(), direct.concat()))
 }

@@ -16,6 +16,7 @@ use crate::{
     Options,
     client::Client,
     process::{Role, Weir},
+    servers::address,
     stage::{Sale, Stage},
     table::Row,
 };
@@ -24,8 +25,8 @@ mod backlog;
 mod confirmations;
 mod contested;
 mod gateways;
-mod granted;
 mod joins;
+mod ledger;
 mod paced;
 mod replies;
 mod round_trip;
@@ -58,6 +59,18 @@ pub(crate) async fn bookings(options: &Options) -> Result<Vec<Row>> {
     backlog::measure(options, &Servers::of_environment()?).await
 }
 
+/// Measures what the ledger does by itself.
+///
+/// # Errors
+/// If Postgres is not there, or something is refused.
+pub(crate) async fn ledger() -> Result<Vec<Row>> {
+    let (url, schema) = (address("POSTGRES")?, name());
+    let settings = PostgresSettings { url: url.clone(), schema: schema.clone(), ..PostgresSettings::default() };
+    let database = PostgresDatabase::open(settings).await?;
+    database.migrate().await?;
+    Ok(ledger::measure(database, &url, &schema).await?.rows())
+}
+
 /// Where the real servers are, as `scripts/servers env` says.
 struct Servers {
     kafka: String,
@@ -68,17 +81,18 @@ struct Servers {
 
 impl Servers {
     fn of_environment() -> Result<Self> {
-        let variable = |name: &str| {
-            std::env::var(format!("WEIR_TEST_{name}"))
-                .context("no servers: scripts/servers up, then eval \"$(scripts/servers env)\"")
-        };
-        let redis = variable("REDIS")?.replace("redis://", "");
+        let redis = address("REDIS")?.replace("redis://", "");
         Ok(Self {
-            kafka: variable("KAFKA")?,
+            kafka: address("KAFKA")?,
             redis: redis.split(',').map(str::to_owned).collect(),
-            postgres: variable("POSTGRES")?,
+            postgres: address("POSTGRES")?,
         })
     }
+}
+
+/// A name that nothing on the servers has yet.
+fn name() -> String {
+    format!("bench{}", hex::encode(rand::random::<[u8; 6]>()))
 }
 
 /// An installation of its own on the servers.
@@ -91,7 +105,7 @@ struct Installation {
 
 impl Installation {
     async fn new(options: &Options, servers: &Servers) -> Result<Self> {
-        let name = format!("bench{}", hex::encode(rand::random::<[u8; 6]>()));
+        let name = name();
         let (redis, url) = (servers.redis.join(","), &servers.postgres);
         let settings = BTreeMap::from([
             ("stores.log", format!("kafka://{}", servers.kafka)),

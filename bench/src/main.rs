@@ -20,6 +20,7 @@ mod polls;
 mod process;
 mod rate_change;
 mod sale;
+mod servers;
 mod stage;
 mod start;
 mod streams;
@@ -71,8 +72,12 @@ enum What {
     Cluster,
     /// Of those, the holds and confirmations alone
     ClusterBookings,
+    /// Of those, what the ledger does by itself, on Postgres alone
+    Ledger,
     /// Searches and details with 200,000 events, on Elasticsearch and Cassandra, which `scripts/servers` starts, and embedded
     Browse,
+    /// Of those, the details alone, on Cassandra
+    Details,
     /// The bare server itself; the others start it
     #[value(hide = true)]
     Bare,
@@ -142,7 +147,9 @@ async fn measure(what: What, options: &Options) -> Result<Vec<Row>> {
         What::Sale => sale::measure(options).await,
         What::Cluster => cluster::measure(options).await,
         What::ClusterBookings => cluster::bookings(options).await,
+        What::Ledger => cluster::ledger().await,
         What::Browse => browse::measure(options).await,
+        What::Details => browse::details(options).await,
         What::All | What::Bare => Ok(Vec::new()),
     }
 }

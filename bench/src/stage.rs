@@ -1,9 +1,13 @@
 //! What a measurement is played on: a data folder with an operator, halls, sales, guests and full lines.
 
-use std::{net::SocketAddr, path::PathBuf, time::UNIX_EPOCH};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
 
 use anyhow::{Context as _, Result, ensure};
-use backends::sqlite::{LogSettings, SqliteLog, SqliteSandbox};
+use backends::sqlite::{LogSettings, SqliteLog};
 use booking_core::{
     id::{EventId, UserId},
     line::entry::{JoinRecord, entry_of},
@@ -98,22 +102,19 @@ impl Stage {
         Weir::start(&self.program, Some(role), &self.data(), &self.settings).await
     }
 
-    /// Starts all of it in one process, its sandbox's books in the file of [`Self::sandbox`] wherever the rest is.
+    /// Starts all of it in one process, its sandbox's books in the file at `books` wherever the rest is.
     ///
     /// # Errors
     /// If it does not become ready.
-    pub(crate) async fn start_with_own_sandbox(&self) -> Result<Weir> {
-        let own = "stores.payments=sandbox:payments.db".to_owned();
+    pub(crate) async fn start_with_books(&self, books: &Path) -> Result<Weir> {
+        let own = format!("stores.payments=sandbox:{}", books.display());
         let settings: Vec<String> = self.settings.iter().cloned().chain([own]).collect();
         Weir::start(&self.program, None, &self.data(), &settings).await
     }
 
-    /// Opens the sandbox while nobody else has it.
-    ///
-    /// # Errors
-    /// If it can't be.
-    pub(crate) async fn sandbox(&self) -> Result<SqliteSandbox> {
-        Ok(SqliteSandbox::open(&self.data().join("payments.db")).await?)
+    /// The books of its own sandbox.
+    pub(crate) fn books(&self) -> PathBuf {
+        self.data().join("payments.db")
     }
 
     /// Opens the log while nobody else has it.

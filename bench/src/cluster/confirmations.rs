@@ -7,17 +7,16 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
-use super::Servers;
 use crate::backlog::BOOKINGS;
 
 /// Buyers at once.
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 
 /// Confirmations a second. The event's count of its changes comes last, so that its lock is held for the commit alone.
 ///
 /// # Errors
 /// If `psql` or `pgbench` fails.
-pub(super) async fn one_by_one(servers: &Servers, schema: &str) -> Result<f64> {
+pub(super) async fn one_by_one(url: &str, schema: &str) -> Result<f64> {
     let setup = format!(
         "SET search_path = {schema};
          CREATE TABLE one_events (event int PRIMARY KEY, version bigint NOT NULL, booked bigint NOT NULL);
@@ -33,7 +32,7 @@ pub(super) async fn one_by_one(servers: &Servers, schema: &str) -> Result<f64> {
          INSERT INTO one_claims SELECT 1, n, n, 1 FROM generate_series(1, {BOOKINGS}) n;
          ANALYZE one_bookings, one_claims;"
     );
-    run(Command::new("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-c", &setup, &servers.postgres])).await?;
+    run(Command::new("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-c", &setup, url])).await?;
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("confirm.sql");
     let transaction = format!(
@@ -53,7 +52,7 @@ pub(super) async fn one_by_one(servers: &Servers, schema: &str) -> Result<f64> {
     let (clients, each) = (CLIENTS.to_string(), (BOOKINGS / CLIENTS).to_string());
     let mut pgbench = Command::new("pgbench");
     pgbench.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-t", &each, "-f"]).arg(&script);
-    let said = run(pgbench.arg(&servers.postgres)).await?;
+    let said = run(pgbench.arg(url)).await?;
     let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next());
     Ok(rate.with_context(|| format!("no rate in {said}"))?.parse()?)
 }
