@@ -80,7 +80,15 @@ impl KeptCatalog {
             Some(known) => match tokio::time::timeout(PATIENCE, read).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(error @ PortError::Damaged { .. })) => return Err(error),
-                Ok(Err(PortError::Unavailable { .. })) | Err(_) => Some(known),
+                // Kept as if it were read, and so said once a second, however many ask.
+                Ok(Err(error @ PortError::Unavailable { .. })) => {
+                    tracing::debug!(%error, %event, "it is not known what the event is by now: it is taken for what it was");
+                    Some(known)
+                }
+                Err(_) => {
+                    tracing::debug!(%event, "the event's store takes its time: the event is taken for what it was");
+                    Some(known)
+                }
             },
         };
         Ok(found.map(|found| self.events.keep(event, found)))
