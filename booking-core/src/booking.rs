@@ -29,7 +29,8 @@ pub use judge::{
 };
 pub use life::{BookingEvent, Step, TRANSITIONS, outbox_kind, seat_status, step};
 pub use rehouse::{
-    Begun, Carry, HallChange, Housing, REHOUSED, REST_MS, ToCarry, judge_carry, rests_until, seats_called,
+    Begun, Carry, EventHall, HallChange, Housing, REHOUSED, REST_MS, ToCarry, judge_begin, judge_carry, rests_until,
+    seats_called,
 };
 pub use telling::{MOVED, TELL_AGAIN_MS, Telling};
 pub use trail::open_since;

@@ -53,6 +53,19 @@ pub enum Begun {
     },
 }
 
+/// In which hall an event is, as a ledger keeps it; by default, as before its first change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventHall {
+    /// The first seat of the hall that it is in.
+    pub first_seat: u32,
+    /// The latest change.
+    pub change: Option<HallChange>,
+    /// Whether bookings are still carried over.
+    pub carries: bool,
+    /// Until when no holds are made, so that a change can begin.
+    pub rests_until: Option<Timestamp>,
+}
+
 /// How far the latest change of an event's hall got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Housing {
@@ -102,6 +115,32 @@ impl HallChange {
         }
         Some(Carry { booking: booking.booking_id.clone(), ways, is_told })
     }
+}
+
+/// What becomes of the wish to begin `change`, and the hall to write. It was worked out when the event's seats were at
+/// `version`, and they are at `stands`. `holds`: how many live holds there are, and when the last of them runs out.
+pub fn judge_begin(
+    hall: &EventHall,
+    change: &HallChange,
+    (version, stands): (u64, u64),
+    holds: Option<(u64, Timestamp)>,
+) -> (Begun, Option<EventHall>) {
+    let latest = hall.change.as_ref().map(|latest| &latest.rehoused);
+    if latest.is_some_and(|latest| latest.command == change.rehoused.command) {
+        return (Begun::Begun, None);
+    }
+    if hall.carries {
+        return (Begun::Another, None);
+    }
+    if stands != version || latest.map_or(0, |latest| latest.number) + 1 != change.rehoused.number {
+        return (Begun::Changed, None);
+    }
+    if let Some((holds, until)) = holds {
+        let resting = EventHall { rests_until: Some(rests_until(until)), ..hall.clone() };
+        return (Begun::Held { holds, until }, Some(resting));
+    }
+    let first_seat = change.rehoused.first_seat;
+    (Begun::Begun, Some(EventHall { first_seat, change: Some(change.clone()), carries: true, rests_until: None }))
 }
 
 /// What becomes of `booking` by `ways`; `None`: nothing, because it has none of those seats (any more).
@@ -164,6 +203,20 @@ mod tests {
     use super::*;
     use crate::{digest::Digest, money::Money};
 
+    fn change(command: &str, number: u32, first_seat: u32) -> HallChange {
+        let rehoused = Rehoused {
+            command: command.to_owned(),
+            number,
+            at: Timestamp::default(),
+            from: "venue_1".parse().unwrap(),
+            to: "venue_2".parse().unwrap(),
+            first_seat,
+            reason: "A reason.".to_owned(),
+            fingerprint: Digest::ZERO,
+        };
+        HallChange { rehoused, seats: SeatNames::new(), actor: "anna".to_owned() }
+    }
+
     fn booking(seats: &[u32], state: BookingState) -> Booking {
         Booking {
             booking_id: "booking_1".parse().unwrap(),
@@ -187,6 +240,36 @@ mod tests {
 
     fn ways(ways: &[(u32, u32)]) -> Vec<(SeatIndex, SeatIndex)> {
         ways.iter().map(|(from, to)| (SeatIndex(*from), SeatIndex(*to))).collect()
+    }
+
+    #[test]
+    fn a_change_of_hall_begins_by_what_it_was_worked_out_from_and_once_nobody_holds_seats() {
+        let until = Timestamp::from_millis(60_000);
+        let before = EventHall::default();
+        let resting = EventHall { rests_until: Some(rests_until(until)), ..EventHall::default() };
+        let begun = EventHall { first_seat: 10, change: Some(change("c1", 1, 10)), carries: true, rests_until: None };
+        let ended = EventHall { carries: false, ..begun.clone() };
+        let again = EventHall { first_seat: 20, change: Some(change("c2", 2, 20)), ..begun.clone() };
+        let held = Begun::Held { holds: 3, until };
+        // hall, what is wanted, version it was worked out by (they are at 7), live holds; answer, what is written
+        let table = [
+            (&before, change("c1", 1, 10), 7, None, Begun::Begun, Some(&begun)),
+            (&resting, change("c1", 1, 10), 7, None, Begun::Begun, Some(&begun)),
+            (&ended, change("c2", 2, 20), 7, None, Begun::Begun, Some(&again)),
+            (&before, change("c1", 1, 10), 7, Some((3, until)), held, Some(&resting)),
+            (&before, change("c1", 1, 10), 6, None, Begun::Changed, None),
+            (&before, change("c1", 1, 10), 6, Some((3, until)), Begun::Changed, None),
+            (&before, change("c2", 2, 10), 7, None, Begun::Changed, None),
+            (&ended, change("c2", 1, 20), 7, None, Begun::Changed, None),
+            (&begun, change("c2", 2, 20), 7, None, Begun::Another, None),
+            // A try that lost its answer, whatever happened since.
+            (&begun, change("c1", 1, 10), 6, None, Begun::Begun, None),
+            (&ended, change("c1", 1, 10), 6, Some((3, until)), Begun::Begun, None),
+        ];
+        for (number, (hall, wanted, version, holds, answer, written)) in table.into_iter().enumerate() {
+            let judged = judge_begin(hall, &wanted, (version, 7), holds);
+            assert_eq!(judged, (answer, written.cloned()), "row {number}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use booking_core::{
     booking::{
         AuditEntry, Booking, BookingState, CalledOff, CancelSeats, Cancelled, ClaimSeats, Claimed, ConfirmSeats,
-        Confirmed, ExtendHold, Extended, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges, SeatsFor,
-        Standings, Totals, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_extend,
+        Confirmed, EventHall, ExtendHold, Extended, OutboxRow, PaymentAct, PaymentStep, Release, Released, SeatChanges,
+        SeatsFor, Standings, Totals, given_up, judge_cancel, judge_claim, judge_confirm, judge_expiry, judge_extend,
         judge_release, open_since, outbox_kind, payment_act, seat_status, settles_earlier,
     },
     digest::Digest,
@@ -19,7 +19,6 @@ use booking_core::{
 
 use super::door::Door;
 use super::moved::Teller;
-use super::rehouse::Rehouser;
 
 /// Seats that a transaction changed, and what they are after it.
 #[derive(Debug, Default)]
@@ -56,7 +55,7 @@ pub(super) struct Hall {
     pub(super) version: u64,
     called_off: Option<CalledOff>,
     pub(super) telling: Option<Teller>,
-    pub(super) housing: Rehouser,
+    pub(super) housing: EventHall,
     /// Who has each seat, by hold or booking. Of a hold that ran out, until somebody takes the seat or it is marked.
     pub(super) seats: BTreeMap<SeatIndex, BookingId>,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use booking_core::{
     booking::{
-        Begun, Booking, BookingState, Carry, HallChange, Housing, OutboxRow, REHOUSED, ToCarry, judge_carry,
-        rests_until,
+        Begun, Booking, BookingState, Carry, EventHall, HallChange, Housing, OutboxRow, REHOUSED, ToCarry, judge_begin,
+        judge_carry,
     },
     id::{BookingId, EventId},
     seats::{SeatIndex, SeatStatus},
@@ -14,19 +14,6 @@ use booking_core::{
 
 use super::books::{Books, Touched};
 
-/// In which hall an event is, and how far its bookings are.
-#[derive(Debug, Default)]
-pub(super) struct Rehouser {
-    /// The first seat of the hall that it is in.
-    first_seat: u32,
-    /// The latest change.
-    change: Option<HallChange>,
-    /// Whether bookings are still carried over.
-    carries: bool,
-    /// Until when no holds are made, so that a change can begin.
-    rests_until: Option<Timestamp>,
-}
-
 impl Books {
     pub(super) fn first_seat(&self, event: &EventId) -> u32 {
         self.halls.get(event).map_or(0, |hall| hall.housing.first_seat)
@@ -34,7 +21,7 @@ impl Books {
 
     /// Whether nothing of `seats` is claimed at `now`.
     pub(super) fn is_resting(&self, event: &EventId, seats: &[SeatIndex], now: Timestamp) -> bool {
-        let Some(Rehouser { first_seat, carries, rests_until, .. }) = self.halls.get(event).map(|hall| &hall.housing)
+        let Some(EventHall { first_seat, carries, rests_until, .. }) = self.halls.get(event).map(|hall| &hall.housing)
         else {
             return false;
         };
@@ -54,34 +41,16 @@ impl Books {
         version: u64,
         now: Timestamp,
     ) -> Begun {
-        let live = self.rows.values().map(|row| &row.booking);
-        let live: Vec<Timestamp> = live
-            .filter(|booking| booking.event_id == *event && booking.is_live_hold(now))
-            .map(|booking| booking.expires_at)
-            .collect();
+        let of_event = self.rows.values().map(|row| &row.booking).filter(|booking| booking.event_id == *event);
+        let live: Vec<Timestamp> =
+            of_event.filter(|booking| booking.is_live_hold(now)).map(|booking| booking.expires_at).collect();
+        let holds = live.iter().max().map(|last| (live.len() as u64, *last));
         let hall = self.halls.entry(event.clone()).or_default();
-        let housing = &mut hall.housing;
-        let number = housing.change.as_ref().map_or(0, |change| change.rehoused.number);
-        if housing.change.as_ref().is_some_and(|known| known.rehoused.command == change.rehoused.command) {
-            return Begun::Begun;
+        let (begun, after) = judge_begin(&hall.housing, change, (version, hall.version), holds);
+        if let Some(after) = after {
+            hall.housing = after;
         }
-        if housing.carries {
-            return Begun::Another;
-        }
-        if hall.version != version || number + 1 != change.rehoused.number {
-            return Begun::Changed;
-        }
-        if let Some(until) = live.iter().max().copied() {
-            housing.rests_until = Some(rests_until(until));
-            return Begun::Held { holds: live.len() as u64, until };
-        }
-        *housing = Rehouser {
-            first_seat: change.rehoused.first_seat,
-            change: Some(change.clone()),
-            carries: true,
-            rests_until: None,
-        };
-        Begun::Begun
+        begun
     }
 
     pub(super) fn bookings_to_carry(&self, max: usize) -> Option<ToCarry> {

@@ -1,7 +1,7 @@
 //! An event that goes to another hall: beginning, what is to be carried over, the end.
 
 use booking_core::{
-    booking::{Begun, Booking, HallChange, Housing, ToCarry, rests_until},
+    booking::{Begun, Booking, EventHall, HallChange, Housing, ToCarry, judge_begin},
     id::EventId,
     time::Timestamp,
 };
@@ -11,7 +11,7 @@ use super::{
     read::{Read, limit},
     rows::{kept, seat_index, select_bookings},
 };
-use crate::sql::stored::{from_json, from_text, to_i64, to_json, to_u64};
+use crate::sql::stored::{from_json, from_text, to_json, to_u64};
 
 /// Waits for whoever changes a booking of the event: what comes after it finds the event on its way. A try that lost its
 /// answer finds its change begun.
@@ -27,21 +27,19 @@ pub(super) async fn begin(
         .bind(event.as_str())
         .execute(&mut *transaction)
         .await?;
-    let (stands, carries, known): (i64, bool, Option<String>) =
-        sqlx::query_as("SELECT version, carries, rehousing FROM event_versions WHERE event_id = $1 FOR UPDATE")
-            .bind(event.as_str())
-            .fetch_one(&mut *transaction)
-            .await?;
-    let known = known.map(|known| from_json::<HallChange>(&known)).transpose()?.map(|known| known.rehoused);
-    if known.as_ref().is_some_and(|known| known.command == change.rehoused.command) {
-        return Ok(Begun::Begun);
-    }
-    if carries {
-        return Ok(Begun::Another);
-    }
-    if stands != to_i64(version) || known.map_or(0, |known| known.number) + 1 != change.rehoused.number {
-        return Ok(Begun::Changed);
-    }
+    let (stands, first_seat, carries, resting, known): (i64, i64, bool, Option<i64>, Option<String>) = sqlx::query_as(
+        "SELECT version, first_seat, carries, rests_until, rehousing FROM event_versions
+         WHERE event_id = $1 FOR UPDATE",
+    )
+    .bind(event.as_str())
+    .fetch_one(&mut *transaction)
+    .await?;
+    let hall = EventHall {
+        first_seat: seat_index(first_seat)?.0,
+        change: known.map(|known| from_json(&known)).transpose()?,
+        carries,
+        rests_until: resting.map(Timestamp::from_millis),
+    };
     let (holds, last): (i64, Option<i64>) = sqlx::query_as(
         "SELECT count(*), max(expires_at) FROM bookings WHERE event_id = $1 AND state = 'held' AND expires_at > $2",
     )
@@ -49,25 +47,19 @@ pub(super) async fn begin(
     .bind(now.as_millis())
     .fetch_one(&mut *transaction)
     .await?;
-    let begun = if let Some(until) = last.map(Timestamp::from_millis) {
-        sqlx::query("UPDATE event_versions SET rests_until = $2 WHERE event_id = $1")
-            .bind(event.as_str())
-            .bind(rests_until(until).as_millis())
-            .execute(&mut *transaction)
-            .await?;
-        Begun::Held { holds: to_u64(holds)?, until }
-    } else {
-        sqlx::query(
-            "UPDATE event_versions SET first_seat = $2, rehousing = $3, carries = true, rests_until = NULL
-             WHERE event_id = $1",
-        )
-        .bind(event.as_str())
-        .bind(i64::from(change.rehoused.first_seat))
-        .bind(to_json(change))
-        .execute(&mut *transaction)
-        .await?;
-        Begun::Begun
-    };
+    let holds = last.map(|last| Ok::<_, sqlx::Error>((to_u64(holds)?, Timestamp::from_millis(last)))).transpose()?;
+    let (begun, after) = judge_begin(&hall, change, (version, to_u64(stands)?), holds);
+    let Some(after) = after else { return Ok(begun) };
+    sqlx::query(
+        "UPDATE event_versions SET first_seat = $2, rehousing = $3, carries = $4, rests_until = $5 WHERE event_id = $1",
+    )
+    .bind(event.as_str())
+    .bind(i64::from(after.first_seat))
+    .bind(after.change.as_ref().map(to_json))
+    .bind(after.carries)
+    .bind(after.rests_until.map(Timestamp::as_millis))
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
     Ok(begun)
 }

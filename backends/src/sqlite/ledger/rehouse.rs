@@ -1,7 +1,7 @@
 //! An event that goes to another hall: beginning, what is to be carried over, the end.
 
 use booking_core::{
-    booking::{Begun, Booking, HallChange, Housing, ToCarry, rests_until},
+    booking::{Begun, Booking, EventHall, HallChange, Housing, ToCarry, judge_begin},
     id::EventId,
     time::Timestamp,
 };
@@ -9,7 +9,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::rows::{kept, select_bookings};
 use crate::{
-    sql::stored::{from_text, to_i64},
+    sql::stored::from_text,
     sqlite::error::{from_json, to_json, to_u64},
 };
 
@@ -24,21 +24,18 @@ pub(super) async fn begin(
         .bind(event)
         .execute(&mut *connection)
         .await?;
-    let (stands, carries, known): (i64, bool, Option<String>) =
-        sqlx::query_as("SELECT version, carries, rehousing FROM event_versions WHERE event_id = ?1")
-            .bind(event)
-            .fetch_one(&mut *connection)
-            .await?;
-    let known = known.map(|known| from_json::<HallChange>(&known)).transpose()?.map(|known| known.rehoused);
-    if known.as_ref().is_some_and(|known| known.command == change.rehoused.command) {
-        return Ok(Begun::Begun);
-    }
-    if carries {
-        return Ok(Begun::Another);
-    }
-    if stands != to_i64(version) || known.map_or(0, |known| known.number) + 1 != change.rehoused.number {
-        return Ok(Begun::Changed);
-    }
+    let (stands, first_seat, carries, resting, known): (i64, u32, bool, Option<i64>, Option<String>) = sqlx::query_as(
+        "SELECT version, first_seat, carries, rests_until, rehousing FROM event_versions WHERE event_id = ?1",
+    )
+    .bind(event)
+    .fetch_one(&mut *connection)
+    .await?;
+    let hall = EventHall {
+        first_seat,
+        change: known.map(|known| from_json(&known)).transpose()?,
+        carries,
+        rests_until: resting.map(Timestamp::from_millis),
+    };
     let (holds, last): (i64, Option<i64>) = sqlx::query_as(
         "SELECT count(*), max(expires_at) FROM bookings WHERE event_id = ?1 AND state = 'held' AND expires_at > ?2",
     )
@@ -46,24 +43,20 @@ pub(super) async fn begin(
     .bind(now.as_millis())
     .fetch_one(&mut *connection)
     .await?;
-    if let Some(until) = last.map(Timestamp::from_millis) {
-        sqlx::query("UPDATE event_versions SET rests_until = ?2 WHERE event_id = ?1")
-            .bind(event)
-            .bind(rests_until(until).as_millis())
-            .execute(connection)
-            .await?;
-        return Ok(Begun::Held { holds: to_u64(holds)?, until });
-    }
+    let holds = last.map(|last| Ok::<_, sqlx::Error>((to_u64(holds)?, Timestamp::from_millis(last)))).transpose()?;
+    let (begun, after) = judge_begin(&hall, change, (version, to_u64(stands)?), holds);
+    let Some(after) = after else { return Ok(begun) };
     sqlx::query(
-        "UPDATE event_versions SET first_seat = ?2, rehousing = ?3, carries = 1, rests_until = NULL
-         WHERE event_id = ?1",
+        "UPDATE event_versions SET first_seat = ?2, rehousing = ?3, carries = ?4, rests_until = ?5 WHERE event_id = ?1",
     )
     .bind(event)
-    .bind(change.rehoused.first_seat)
-    .bind(to_json(change))
+    .bind(after.first_seat)
+    .bind(after.change.as_ref().map(to_json))
+    .bind(after.carries)
+    .bind(after.rests_until.map(Timestamp::as_millis))
     .execute(connection)
     .await?;
-    Ok(Begun::Begun)
+    Ok(begun)
 }
 
 pub(super) async fn housing(readers: &SqlitePool, event: &EventId) -> Result<Option<Housing>, sqlx::Error> {
