@@ -3,19 +3,31 @@
 
 use booking_core::{
     booking::{Carry, HallChange, ToCarry},
+    catalog::Rehoused,
     id::EventId,
-    ports::{PortError, PortResult},
+    ports::{PortError, PortResult, catalog::Put},
     time::Timestamp,
 };
 
 use crate::{Gauges, Parts, keeper::trail, outward};
 
 /// Writes down a change of hall that the ledger has begun, and lets the catalog follow. Twice is once.
+///
+/// # Errors
+/// Also where the catalog can't follow, because it has no such event, or has it in another hall than the change begins
+/// with. Then the change must not go on: once it has ended, seats are held in the new hall and chosen in the old one.
 pub(crate) async fn settle(parts: &Parts, event: &EventId, change: &HallChange) -> PortResult<()> {
     parts.ledger.record_audit(&trail::rehousing(event, change)).await?;
-    // Another event than the ledger's change begins with would be nobody's doing.
-    parts.catalog.rehouse_event(event, &change.rehoused).await?;
-    Ok(())
+    match parts.catalog.rehouse_event(event, &change.rehoused).await? {
+        Put::Done => Ok(()),
+        Put::Conflict => {
+            let Rehoused { number, from, to, .. } = &change.rehoused;
+            let reason = format!(
+                "{event} is not there to go from {from} to {to} as its change of hall {number}, which has begun"
+            );
+            Err(PortError::Damaged { port: "catalog", reason })
+        }
+    }
 }
 
 /// Carries up to `max` bookings of an event over to its new hall, and ends its change after the last. Answers how many,

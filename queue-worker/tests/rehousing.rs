@@ -7,8 +7,8 @@ mod support;
 use std::{collections::BTreeMap, sync::Arc};
 
 use booking_core::{
-    booking::{Booking, CheckIn, CheckedIn, GateEntry, OutboxRow, PaymentStep, REHOUSED},
-    catalog::{Event, Venue},
+    booking::{Begun, Booking, CheckIn, CheckedIn, GateEntry, HallChange, OutboxRow, PaymentStep, REHOUSED},
+    catalog::{Event, Rehoused, Venue},
     message::{self, BookingAct, OperatorAct, Outcome, Refusal},
     ports::{
         catalog::{Catalog as _, CatalogReader as _},
@@ -221,6 +221,43 @@ async fn a_payment_that_comes_late_takes_no_seat_of_the_new_hall() {
     assert_eq!(taken.iter().map(|(seat, _)| seat.0).collect::<Vec<_>>(), [8, 9], "those that were sold");
     let sold = hold(&world, &mut crew, 5, "1-3").await;
     assert!(matches!(sold, Some(Outcome::Booking(booking)) if booking.seats == [SeatIndex(10)]), "the seat is free");
+}
+
+/// A catalog that was restored as it was before, say.
+#[tokio::test]
+async fn a_change_that_the_catalog_can_not_follow_is_not_ended_before_it_can() {
+    let (world, mut crew) = open().await;
+    let elsewhere = Event { event_id: "evt_2".parse().unwrap(), ..support::show() };
+    let wanted = looked_at(&world, "venue_2", &SeatNames::new()).await;
+    let rehoused = Rehoused {
+        command: "h1".to_owned(),
+        number: 1,
+        at: world.now(),
+        from: elsewhere.venue_id.clone(),
+        to: wanted.venue_id.clone(),
+        first_seat: 8,
+        reason: wanted.reason.clone(),
+        fingerprint: wanted.fingerprint,
+    };
+    let change = HallChange { rehoused, seats: SeatNames::new(), actor: "anna".to_owned() };
+    let begun = world.ledger.begin_rehousing(&elsewhere.event_id, &change, 0, world.now()).await.unwrap();
+    assert_eq!(begun, Begun::Begun);
+    let act = OperatorAct::Rehouse { event: elsewhere.event_id.clone(), wanted };
+    let question = world.command("h1", act.clone()).await;
+    crew.turn_until(&world, OPENS + 5_000, 1_000).await;
+    let refused = world.answer(&question).await;
+    assert!(matches!(refused, Some(Outcome::Refused(Refusal::Unavailable { .. }))), "{refused:?}");
+    let is_done = async || world.ledger.housing(&elsewhere.event_id).await.unwrap().unwrap().is_done;
+    assert!(!is_done().await, "its seats would be held in a hall that nobody sees");
+    let held = hold(&world, &mut crew, 1, "1-1").await;
+    assert!(matches!(held, Some(Outcome::Booking(_))), "other events go on: {held:?}");
+
+    world.catalog.put_event(&elsewhere).await.unwrap();
+    let question = world.command("h1", act).await;
+    crew.turn(&world).await;
+    assert!(matches!(world.answer(&question).await, Some(Outcome::Done)));
+    assert!(is_done().await);
+    assert_eq!(world.catalog.event(&elsewhere.event_id).await.unwrap().unwrap().venue_id, "venue_2".parse().unwrap());
 }
 
 #[tokio::test]
