@@ -71,7 +71,7 @@ gauges! {
         holds_granted_total,
         /// Holds refused.
         holds_refused_total,
-        /// Extensions of holds that were answered, those asked again included.
+        /// Holds extended.
         extended_total,
         /// Releases.
         releases_total,

@@ -288,6 +288,9 @@ async fn a_hold_is_extended_once_in_the_ledger_and_in_the_hold_table() {
         assert_eq!(extended.expires_at, hold.expires_at.plus_seconds(20), "once");
     }
     assert_eq!(world.answer(&foreign).await, Some(Outcome::Refused(Refusal::NotFound)));
+    let again = world.send(1, &hold.booking_id, BookingAct::Extend).await;
+    assert!(matches!(answer(&world, &mut crew, again).await, Outcome::Booking(_)));
+    assert_eq!(crew.gauges.extended_total.get(), 1, "repeats are not counted");
     // Past its first deadline it is nobody else's, whoever is asked: nothing is contradicted.
     crew.turn_until(&world, OPENS + 70_000, 5_000).await;
     let rival = world.hold(2, "a", seats(&["1-1"])).await;

@@ -37,7 +37,7 @@ export async function startWeir() {
 }
 
 /** Opens a sale of a small hall whose lobby is open and which is drawn in `opensInMs`. */
-export async function openSale({ base, key }, { opensInMs, title = "The Sluices, live" }) {
+export async function openSale({ base, key }, { opensInMs, title = "The Sluices, live", holdSeconds = 300, extendSeconds = 0 }) {
   const operate = async (method, path, body) => {
     const answer = await fetch(base + path, {
       method,
@@ -63,7 +63,7 @@ export async function openSale({ base, key }, { opensInMs, title = "The Sluices,
   });
   await operate("PUT", `/v1/operator/events/${event.eventId}/sale`, {
     lobbyOpensAt: inMs(-1000), opensAt: inMs(opensInMs), closesAt: inMs(6 * 3_600_000),
-    ratePerMinute: 6000, maxActive: 100, turnSeconds: 60, sessionSeconds: 600, holdSeconds: 300, maxSeats: 4, batchMs: 1000,
+    ratePerMinute: 6000, maxActive: 100, turnSeconds: 60, sessionSeconds: 600, holdSeconds, extendSeconds, maxSeats: 4, batchMs: 1000,
   });
   // The list of events is what a search finds, a moment after an event was added; the gateway hears of its sale then, too.
   for (let found = []; !found.includes(event.eventId); ) {

@@ -98,6 +98,51 @@ test("a visitor joins, waits, picks two seats, pays, sees tickets and gives them
   assert.deepEqual(browser.errors, []);
 });
 
+test("a visitor who needs more time gets it once", async () => {
+  const extendSeconds = 200;
+  const event = await openSale(weir, { opensInMs: 1000, holdSeconds: 110, extendSeconds });
+  const page = await browser.page();
+  await page.goto(`${weir.base}/e/${event}`);
+  await page.getByRole("button", { name: /^Join/ }).click();
+  await page.locator("#room-claim:visible, #map:visible").first().waitFor({ timeout: 60_000 });
+  if (await page.locator("#room-claim").isVisible()) await page.locator("#room-claim").click();
+  await page.getByRole("option", { name: /row C, seat 5/ }).first().click();
+  await page.locator("#hold").click();
+  await page.locator("#checkout-title").waitFor();
+
+  const timer = page.locator("#checkout-timer");
+  const secondsLeft = async () => {
+    const [, minutes, seconds] = (await timer.textContent()).match(/^Held for (\d+):(\d\d)$/);
+    return 60 * Number(minutes) + Number(seconds);
+  };
+  const more = page.getByRole("button", { name: /Keep my seats for 3 minutes.* more/ });
+  await more.waitFor();
+  assert.deepEqual(await barriers(page), []);
+  const before = await secondsLeft();
+  const extension = page.waitForResponse(/\/v1\/bookings\/[^/]+\/extend$/);
+  await more.focus();
+  await page.keyboard.press("Enter");
+  const extended = await (await extension).json();
+  await more.waitFor({ state: "hidden" });
+  const grown = (await secondsLeft()) - before;
+  assert.ok(grown > extendSeconds - 20 && grown <= extendSeconds, `${grown} s more`);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "checkout-title", "a keyboard's user goes on from there");
+  assert.deepEqual(await barriers(page), []);
+
+  // Nor is it offered by a page that is loaded anew, or had by whoever asks all the same.
+  await page.reload();
+  await timer.filter({ hasText: /Held for [45]:/ }).waitFor();
+  assert.equal(await page.locator("#checkout-more").isVisible(), false);
+  const again = await page.evaluate(async (id) => {
+    const answer = await fetch(`/v1/bookings/${id}/extend`, { method: "POST", headers: { "Weir-Page": "1" } });
+    return answer.json();
+  }, extended.bookingId);
+  assert.equal(again.expiresAt, extended.expiresAt);
+  await page.locator("#checkout-pay").click();
+  await page.locator("#tickets-title").waitFor({ timeout: 30_000 });
+  assert.deepEqual(browser.errors, []);
+});
+
 test("the waiting room works without JavaScript", async () => {
   const event = await openSale(weir, { opensInMs: 60_000 });
   const page = await browser.page({ javaScriptEnabled: false });

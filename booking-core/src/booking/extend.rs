@@ -21,8 +21,10 @@ pub struct ExtendHold {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::enum_variant_names, reason = "what was asked for is named as it was asked for")]
 pub enum Extended {
-    /// Extended, now or earlier, and still live.
+    /// Extended now.
     Extended(Booking),
+    /// Extended earlier, and still live.
+    Again(Booking),
     /// It has run out or was given back, one of its seats is somebody else's, or its event was called off.
     Gone(Booking),
     /// It is confirmed or cancelled; there is nothing to extend.
@@ -52,7 +54,7 @@ pub fn judge_extend(
         }
     }
     if booking.extended {
-        return (Extended::Extended(booking.clone()), None);
+        return (Extended::Again(booking.clone()), None);
     }
     if is_resting {
         return (Extended::Resting(booking.clone()), None);
@@ -106,7 +108,7 @@ mod tests {
         let resting = judge_extend(Some(&held()), &extend(30), (true, true), now);
         assert_eq!(resting, (Extended::Resting(held()), None), "its event waits for it to run out");
         let later = Timestamp::from_millis(89_999);
-        assert_eq!(judge_extend(Some(&after), &extend(99), (true, true), later), (Extended::Extended(after), None));
+        assert_eq!(judge_extend(Some(&after), &extend(99), (true, true), later), (Extended::Again(after), None));
     }
 
     #[test]

@@ -121,7 +121,8 @@ pub trait Ledger: LedgerReader {
     /// [`PaymentStep::VoidDue`]: crate::booking::PaymentStep::VoidDue
     async fn confirm(&self, batch: &[ConfirmSeats], now: Timestamp) -> PortResult<Applied<Confirmed>>;
 
-    /// Extends live holds, each once: whoever asks again is answered the same. Nothing changes on the seat maps.
+    /// Extends live holds, each once: whoever asks again is told that, with the same booking. Nothing changes on the
+    /// seat maps.
     async fn extend(&self, batch: &[ExtendHold], now: Timestamp) -> PortResult<Applied<Extended>>;
 
     /// Gives held seats back.

@@ -83,9 +83,11 @@ impl Pool {
     /// have died in between.
     async fn extended(&mut self, asked: &[(ReplyTo, EventId)], answers: Vec<Extended>) -> Vec<Outcome> {
         let mut settles: BTreeMap<&EventId, Vec<Settle>> = BTreeMap::new();
+        self.gauges.extended_total.add(answers.iter().filter(|answer| matches!(answer, Extended::Extended(_))).count());
         let outcome = |(answer, (_, event)): (Extended, &'_ (ReplyTo, EventId))| match answer {
             // An id is unguessable, but a booking of another event is none of this command's.
             Extended::Extended(booking)
+            | Extended::Again(booking)
             | Extended::Gone(booking)
             | Extended::NotHeld(booking)
             | Extended::Resting(booking)
@@ -93,7 +95,7 @@ impl Pool {
             {
                 Outcome::Refused(Refusal::NotFound)
             }
-            Extended::Extended(booking) => Outcome::Booking(Box::new(booking)),
+            Extended::Extended(booking) | Extended::Again(booking) => Outcome::Booking(Box::new(booking)),
             Extended::Gone(_) => Outcome::Refused(Refusal::HoldExpired),
             Extended::NotHeld(_) => Outcome::Refused(Refusal::NotReserved),
             Extended::Resting(_) => Outcome::Refused(Refusal::NotExtendable),
@@ -104,7 +106,6 @@ impl Pool {
             if let Outcome::Booking(booking) = outcome {
                 let settle = Settle::Extended(booking.booking_id.clone(), booking.expires_at);
                 settles.entry(event).or_default().push(settle);
-                self.gauges.extended_total.add(1);
             }
         }
         for (event, settles) in settles {

@@ -15,7 +15,7 @@ use crate::{
     seats::SeatStatus,
 };
 
-/// "Each once: whoever asks again is answered the same." In one batch, too.
+/// "Each once: whoever asks again is told that, with the same booking." In one batch, too.
 pub async fn a_live_hold_is_extended_once<L: Ledger>(open: impl AsyncFn() -> L) {
     let ledger = open().await;
     let held = must_hold(&ledger, &claim(1, &[1, 2]), at(0)).await;
@@ -25,10 +25,10 @@ pub async fn a_live_hold_is_extended_once<L: Ledger>(open: impl AsyncFn() -> L) 
     let applied = ledger.extend(&batch, at(10)).await.expect("an extension");
     assert!(applied.seats.is_empty());
     let extended = Booking { expires_at: at(90_000), extended: true, ..held };
-    let once = Extended::Extended(extended.clone());
-    assert_eq!(applied.answers[..4], [once.clone(), once.clone(), Extended::Unknown, Extended::Unknown]);
+    let (once, again) = (Extended::Extended(extended.clone()), Extended::Again(extended.clone()));
+    assert_eq!(applied.answers[..4], [once, again.clone(), Extended::Unknown, Extended::Unknown]);
     assert!(matches!(&applied.answers[4], Extended::Extended(other) if other.booking_id == booking(2)));
-    assert_eq!(extend_now(&ledger, 1, at(89_999)).await, once, "also past its first deadline");
+    assert_eq!(extend_now(&ledger, 1, at(89_999)).await, again, "also past its first deadline");
     assert_eq!(stored(&ledger, 1).await, extended);
     assert_eq!(shown(&ledger).await, before);
     let again = claim_now(&ledger, &claim(1, &[1, 2]), at(20)).await;
@@ -127,7 +127,7 @@ pub async fn an_extension_that_was_answered_survives_a_restart<L: Ledger>(open: 
     drop(ledger);
     let ledger = open().await;
     assert_eq!(stored(&ledger, 1).await, extended, "invariant 3");
-    assert_eq!(extend_now(&ledger, 1, at(89_999)).await, Extended::Extended(extended));
+    assert_eq!(extend_now(&ledger, 1, at(89_999)).await, Extended::Again(extended));
     let rival = ClaimSeats { until: at(200_000), ..claim(2, &[1]) };
     assert_eq!(claim_now(&ledger, &rival, at(89_999)).await, Claimed::Unavailable(seats(&[1])));
 }
