@@ -324,7 +324,7 @@ pub enum Refusal {
     #[error("the sale has ended")]
     SaleEnded,
     /// The event has begun.
-    #[error("the event is over")]
+    #[error("the event has begun")]
     EventOver,
     /// The event does not take place.
     #[error("the event was called off")]

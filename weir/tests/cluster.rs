@@ -140,6 +140,15 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_has_begun_is_sold_and_given_back_no_more() {
+    let cluster = Cluster::new();
+    let admin = operator_key(cluster.data(), "admin");
+    let gateway = cluster.gateway();
+    let _workers = [cluster.worker(), cluster.worker()];
+    kit::begun::event_that_has_begun(&Client::new(&gateway.public), &admin).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_goes_to_another_hall_and_every_ticket_stays_good() {
     let cluster = Cluster::new();
     let [admin, viewer, door] = ["admin", "viewer", "door"].map(|role| operator_key(cluster.data(), role));

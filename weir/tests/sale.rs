@@ -187,6 +187,16 @@ async fn an_event_is_moved_and_whoever_had_booked_gives_back_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_has_begun_is_sold_and_given_back_no_more() {
+    let folder = folder();
+    let data = data(&folder);
+    let admin = operator_key(&data, "admin");
+    let weir = Weir::start(&data);
+    kit::begun::event_that_has_begun(&Client::new(&weir.public), &admin).await;
+    assert_eq!(weir.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_goes_to_another_hall_and_every_ticket_stays_good() {
     let folder = folder();
     let data = data(&folder);

@@ -318,6 +318,7 @@ checkout-paying = Paying… Please keep this page open.
 checkout-again = The payment isn't confirmed yet. Please press the button again; you won't be charged twice.
 checkout-declined = The payment was declined. Nothing was taken. You can try again while your seats are held.
 checkout-expired = The time is over and your seats are free again. Nothing was taken.
+checkout-begun = The time is over and the event has begun. Nothing was taken.
 checkout-release = Give the seats back
 checkout-released = You gave the seats back.
 checkout-releasing = Giving the seats back…

@@ -79,6 +79,8 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
     busy(false);
     if (refusal.slug === "hold-expired") {
       over(t("checkout-expired"));
+    } else if (refusal.slug === "event-over") {
+      over(t("checkout-begun"));
     } else if (refusal.status === 402) {
       transaction = undefined;
       notice(t("checkout-declined"));
@@ -118,6 +120,8 @@ export function createCheckout({ clock, admission, onPaid, onLost }) {
       $("checkout-title").focus();
     } catch (refusal) {
       if (refusal.slug === "hold-expired") return over(t("checkout-expired"));
+      // The hold lives on to its deadline, and no longer.
+      if (refusal.slug === "event-over") booking = { ...had, extendableBySeconds: undefined };
       notice(explain(refusal, t));
     }
     busy(false);

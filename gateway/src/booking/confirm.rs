@@ -72,7 +72,7 @@ pub(crate) struct PaymentDetails {
         (status = 401, description = "[unauthorized]"),
         (status = 402, description = "[payment-declined]"),
         (status = 404, description = "[not-found]: also for somebody else's"),
-        (status = 409, description = "[hold-expired]; [not-reserved]"),
+        (status = 409, description = "[hold-expired]; [event-over]: the hold has run out, and the event has begun; [not-reserved]"),
         (status = 422, description = "[amount-mismatch]"),
         (status = 429, description = "[rate-limited]"),
         (status = 503, description = "[unavailable]; safe to repeat"),

@@ -84,12 +84,13 @@ pub(super) async fn judge_for(
     match booking.state {
         BookingState::Confirmed => return Ok(Verdict::Confirmed(booking)),
         BookingState::Cancelled => return refuse(Refusal::NotReserved),
-        // An expired hold may still be had: a payment that comes late takes seats that are free.
+        // An expired hold may still be had: a payment that comes late takes seats that are free, until the event begins.
         BookingState::Held | BookingState::Expired | BookingState::Released => {}
     }
+    let is_over = is_late_for_the_event(parts, &booking, now).await?;
     let was = |step| acts.iter().any(|act| act.transaction == payment.transaction && act.step == step);
     let is_open = open_since(money::of_payment(acts, &payment.transaction)).is_some();
-    let expired = Outcome::Refused(Refusal::HoldExpired);
+    let expired = Outcome::Refused(if is_over { Refusal::EventOver } else { Refusal::HoldExpired });
     if was(PaymentStep::Declined) {
         return refuse(Refusal::PaymentDeclined { reason: "this payment was declined before".to_owned() });
     }
@@ -106,7 +107,21 @@ pub(super) async fn judge_for(
     if payment.amount != booking.total.amount {
         return refuse(Refusal::AmountMismatch { due: booking.total.amount, paid: payment.amount });
     }
-    authorise(parts, gauges, booking, payment, now).await
+    Ok(match authorise(parts, gauges, booking, payment, now).await? {
+        // Asked for all the same, so that whatever was set aside goes back.
+        Verdict::Paid(booking) if is_over => Verdict::GiveBack(booking, expired),
+        verdict => verdict,
+    })
+}
+
+/// Whether the hold has run out and its event has begun. A hold that lives is kept to its deadline, whatever begins
+/// meanwhile.
+async fn is_late_for_the_event(parts: &Parts, booking: &Booking, now: Timestamp) -> PortResult<bool> {
+    if booking.is_live_hold(now) {
+        return Ok(false);
+    }
+    let event = parts.catalog.event(&booking.event_id).await?;
+    Ok(event.is_some_and(|event| event.starts_at <= now))
 }
 
 async fn authorise(

@@ -244,7 +244,7 @@ async fn what_nobody_signed_does_nothing(client: &Client) {
 }
 
 /// Makes a payment for `held` with everything that the sandbox can be asked for; made again, it says how it stands.
-async fn order(visitor: &Visitor, held: &Value, key: &str, wish: &Value) -> Value {
+pub(super) async fn order(visitor: &Visitor, held: &Value, key: &str, wish: &Value) -> Value {
     let mut body = json!({
         "amount": held["totalAmount"], "currency": held["currency"], "bookingId": held["bookingId"],
     });
@@ -254,12 +254,12 @@ async fn order(visitor: &Visitor, held: &Value, key: &str, wish: &Value) -> Valu
     visitor.send(Method::POST, "/v1/sandbox/payments", &headers, Some(&body)).await.unwrap().expect(201)
 }
 
-async fn hold(visitor: &Visitor, wanted: &Value) -> Value {
+pub(super) async fn hold(visitor: &Visitor, wanted: &Value) -> Value {
     let held = visitor.reserve("first", wanted).await.unwrap();
     if held.status == 202 { visitor.settled(&held.body).await } else { held.expect(201) }
 }
 
-async fn pay(visitor: &Visitor, held: &Value, outcome: &str) -> String {
+pub(super) async fn pay(visitor: &Visitor, held: &Value, outcome: &str) -> String {
     visitor.pay(&held["totalAmount"], &held["currency"], outcome).await.unwrap()
 }
 
@@ -268,7 +268,7 @@ async fn cancel(visitor: &Visitor, booking: &Value) -> super::Answer {
     visitor.send(Method::POST, &path, &[], None).await.unwrap()
 }
 
-async fn status_is(visitor: &Visitor, booking: &Value, status: &str) {
+pub(super) async fn status_is(visitor: &Visitor, booking: &Value, status: &str) {
     let started = Instant::now();
     while visitor.booking(booking["bookingId"].as_str().unwrap()).await.expect(200)["status"] != status {
         assert!(started.elapsed() < PATIENCE, "never {status}");

@@ -14,6 +14,7 @@ use std::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+pub(crate) mod begun;
 mod cluster;
 pub(crate) mod edges;
 pub(crate) mod endpoint;
