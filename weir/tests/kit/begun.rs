@@ -49,13 +49,13 @@ pub(crate) async fn event_that_has_begun(client: &Client, admin: &str) {
     newcomer.reserve("second", &json!({"bestAvailable": {"count": 2}})).await.unwrap().refuses(409, "event-over");
 
     // What comes late goes back, whoever tells of it, though nobody has the seats.
-    let paid = order(&late, &ran_out, "k", &json!({})).await;
+    let paid = order(&late, &ran_out, "k", &json!({"notices": [3_000]})).await;
     for _ in 0..2 {
         let refused = late.confirm(&ran_out, paid["transactionId"].as_str().unwrap()).await.unwrap();
         refused.refuses(409, "event-over");
         assert_eq!(refused.body["detail"], "The event has begun.");
     }
-    given_back(&late, &ran_out, &json!({})).await;
+    given_back(&late, &ran_out, &json!({"notices": [3_000]})).await;
     given_back(&cut_off, &unheard, &json!({"notices": [0]})).await;
     for (visitor, held) in [(&late, &ran_out), (&cut_off, &unheard)] {
         assert_eq!(visitor.booking(held["bookingId"].as_str().unwrap()).await.expect(200)["status"], "expired");
