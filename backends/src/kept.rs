@@ -80,7 +80,7 @@ impl KeptCatalog {
             Some(known) => match tokio::time::timeout(PATIENCE, read).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(error @ PortError::Damaged { .. })) => return Err(error),
-                // Kept as if it were read, and so said once a second, however many ask.
+                // Kept as if it were read, so that it is not said to each who asks.
                 Ok(Err(error @ PortError::Unavailable { .. })) => {
                     tracing::debug!(%error, %event, "it is not known what the event is by now: it is taken for what it was");
                     Some(known)

@@ -192,6 +192,11 @@ impl InvalidEvent {
 }
 
 impl Event {
+    /// Whether it has begun at `now`. From then on nothing of it is held, extended or cancelled.
+    pub fn has_begun(&self, now: Timestamp) -> bool {
+        now >= self.starts_at
+    }
+
     /// Holds the event to its limits, and its prices to the categories of `venue`.
     ///
     /// # Errors

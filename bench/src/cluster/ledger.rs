@@ -94,10 +94,10 @@ pub(super) async fn measure(database: PostgresDatabase, url: &str, schema: &str)
     })
 }
 
-/// Claims seats from `first` on for `count` bookings, of others than those of the backlog. Answers how many a second, and
-/// the bookings.
-async fn claim(ledger: &PostgresLedger, thousands: usize, first: u32, count: usize) -> Result<(f64, Vec<Planned>)> {
-    let bookings: Vec<_> = (0..count).map(|number| Planned::new(number + thousands * BOOKINGS)).collect();
+/// Claims seats from `first` on for `count` bookings of a set that nobody else has. Answers how many a second, and the
+/// bookings.
+async fn claim(ledger: &PostgresLedger, set: usize, first: u32, count: usize) -> Result<(f64, Vec<Planned>)> {
+    let bookings: Vec<_> = (0..count).map(|number| Planned::new(number + set * BOOKINGS)).collect();
     let claims: Vec<_> =
         bookings.iter().zip(first..).map(|(planned, seat)| of_seat(planned, seat)).collect::<Result<_>>()?;
     let begun = Instant::now();

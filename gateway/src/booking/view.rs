@@ -163,7 +163,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
     let seats: Vec<_> = seats.collect();
     let is_confirmed = booking.state == BookingState::Confirmed;
     let now = app.parts.clock.now();
-    let refunds = (is_confirmed && now < event.starts_at)
+    let refunds = (is_confirmed && !event.has_begun(now))
         .then(|| event.refunds(&map.venue.seat_map, &booking.bought_seats(), booking.created_at, now));
     let refund_of = |index: &SeatIndex| {
         refunds.as_ref()?.iter().find(|(seat, _)| *seat == booking.bought(*index)).map(|(_, amount)| *amount)
@@ -223,7 +223,7 @@ pub(crate) async fn view(app: &App, booking: &Booking) -> Result<BookingView, Pr
 
 /// By how much the hold of `booking` can be extended.
 fn extendable_by_seconds(app: &App, event: &Event, booking: &Booking, now: Timestamp) -> Option<u32> {
-    if booking.extended || !booking.is_live_hold(now) || now >= event.starts_at {
+    if booking.extended || !booking.is_live_hold(now) || event.has_begun(now) {
         return None;
     }
     let sale = app.sales.get(booking.event_id.as_str())?;

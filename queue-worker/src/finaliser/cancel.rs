@@ -95,7 +95,7 @@ async fn decide(
         // A cancellation that is repeated.
         return Ok(Decided::Cancelled(Box::new(booking), Vec::new()));
     }
-    if now >= event.starts_at {
+    if event.has_begun(now) {
         return Ok(Decided::Refused(Refusal::EventOver));
     }
     // As they were bought: that is what they cost, wherever they are by now.

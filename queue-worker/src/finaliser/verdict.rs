@@ -121,7 +121,7 @@ async fn is_late_for_the_event(parts: &Parts, booking: &Booking, now: Timestamp)
         return Ok(false);
     }
     let event = parts.catalog.event(&booking.event_id).await?;
-    Ok(event.is_some_and(|event| event.starts_at <= now))
+    Ok(event.is_some_and(|event| event.has_begun(now)))
 }
 
 async fn authorise(

@@ -70,7 +70,7 @@ async fn work_out(
 ) -> PortResult<Result<(HallChange, u64), Refusal>> {
     let (catalog, ledger) = (&*parts.catalog, &*parts.ledger);
     let Some(stands) = catalog.event(event).await? else { return Ok(Err(Refusal::NotFound)) };
-    if stands.starts_at <= now {
+    if stands.has_begun(now) {
         return Ok(Err(Refusal::EventOver));
     }
     let Some(old) = catalog.hall(&stands).await? else { return Ok(Err(Refusal::NotFound)) };

@@ -15,7 +15,7 @@ use crate::hall::Hall;
 
 /// Why nothing at all is held now under this admission, if that is so.
 pub(super) fn closed_to(line: &LineState, hall: &Hall, session: &SessionId, now: Timestamp) -> Option<Refusal> {
-    if now >= hall.event.starts_at {
+    if hall.event.has_begun(now) {
         Some(Refusal::EventOver)
     } else if line.phase(now) == Phase::Closed {
         Some(Refusal::SaleEnded)

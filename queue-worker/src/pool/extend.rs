@@ -73,7 +73,7 @@ impl Pool {
         let refuse = |refusal| Ok(Err(Outcome::Refused(refusal)));
         match (seconds, hall) {
             (None, _) | (_, None) => refuse(Refusal::NotFound),
-            (_, Some(hall)) if now >= hall.event.starts_at => refuse(Refusal::EventOver),
+            (_, Some(hall)) if hall.event.has_begun(now) => refuse(Refusal::EventOver),
             (Some(0), _) => refuse(Refusal::NotExtendable),
             (Some(seconds), _) => Ok(Ok(seconds)),
         }
