@@ -31,9 +31,9 @@ jars_install() { # jars_install NAME [COMMAND=PACKAGE…]: and what else the ser
         echo "Java ${version:-of no version} is too old: install Java 17 or newer"
         return 2
     fi
+    mkdir -p "${jars%/*}"
     # Two kinds may have the same JARs, and are installed side by side.
     (
-        mkdir -p "${jars%/*}"
         flock 8
         [ -d "$jars" ] || jars_fetch "$here/servers.d/$1" "$jars"
     ) 8>"$jars.lock"
