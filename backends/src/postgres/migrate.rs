@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The steps, in order: a name and the SQL. Steps are added, never changed.
-const STEPS: [(&str, &str); 15] = [
+const STEPS: [(&str, &str); 16] = [
     ("ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     ("catalog", include_str!("../../migrations/postgres/0002_catalog.sql")),
     ("accounts", include_str!("../../migrations/postgres/0003_accounts.sql")),
@@ -31,6 +31,7 @@ const STEPS: [(&str, &str); 15] = [
     ("sandbox_notices", include_str!("../../migrations/postgres/0013_sandbox_notices.sql")),
     ("changes", include_str!("../../migrations/postgres/0014_changes.sql")),
     ("fewer_indexes", include_str!("../../migrations/postgres/0015_fewer_indexes.sql")),
+    ("on_their_pages", include_str!("../../migrations/postgres/0016_on_their_pages.sql")),
 ];
 
 /// How long to wait for another process that migrates, or for a lock of a table.

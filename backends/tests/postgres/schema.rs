@@ -2,9 +2,15 @@
 
 use backends::postgres::PostgresDatabase;
 use booking_core::{
-    booking::{AuditEntry, CheckIn, CheckedIn, Claimed, Confirmed, GateEntry, PaymentAct, PaymentStep},
+    booking::{
+        AuditEntry, CancelSeats, CheckIn, CheckedIn, Claimed, Confirmed, ExtendHold, GateEntry, PaymentAct,
+        PaymentStep, Release,
+    },
     digest::Digest,
-    ports::{PortError, ledger::Ledger as _},
+    ports::{
+        PortError,
+        ledger::{Ledger as _, LedgerReader as _},
+    },
     seats::SeatIndex,
 };
 use futures_util::future::join_all;
@@ -105,6 +111,7 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
         ),
         ("UPDATE bookings SET state = 'cancelled' WHERE booking_id = 'booking_1'", "invariant 11"),
         ("UPDATE bookings SET seats = '{2}', cancelled_seats = '{1}' WHERE booking_id = 'booking_1'", "invariant 11"),
+        ("UPDATE bookings SET state = 'cancelled', settled_at = 1 WHERE booking_id = 'booking_2'", "doors hear"),
         ("UPDATE payment_acts SET amount = 1", "append-only"),
         ("DELETE FROM payment_acts", "append-only"),
         ("TRUNCATE payment_acts", "append-only"),
@@ -117,6 +124,54 @@ async fn the_schema_refuses_what_would_break_an_invariant() {
     other.execute("DELETE FROM seat_claims WHERE seat = 4").await.unwrap();
     let row = "INSERT INTO outbox (kind, booking_id, booking, at) VALUES ('booking.held', 'booking_2', '{}', 1000010)";
     refused(&mut other, row, "invariant 2").await;
+}
+
+/// A change of a row whose indexed columns stay as they are writes to none of its indexes (a heap-only tuple).
+#[tokio::test]
+async fn no_index_of_bookings_has_what_changes_of_one() {
+    let schema = Schema::new();
+    schema.ledger().await;
+    let written_to: Vec<String> = sqlx::query_scalar(
+        "SELECT i.indexrelid::regclass::text FROM pg_index i
+         WHERE i.indrelid = 'bookings'::regclass AND (i.indpred IS NOT NULL OR EXISTS (
+            SELECT 1 FROM unnest(i.indkey::int[]) AS k (number)
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+            WHERE a.attname NOT IN ('booking_id', 'user_id', 'number', 'session')))",
+    )
+    .fetch_all(&mut schema.intruder().await)
+    .await
+    .unwrap();
+    assert!(written_to.is_empty(), "{written_to:?}");
+}
+
+#[tokio::test]
+async fn the_lists_of_holds_and_of_what_doors_hear_are_those_of_the_bookings() {
+    let schema = Schema::new();
+    let ledger = schema.ledger().await;
+    let claims: Vec<_> = (1..=6).map(|number| claim(number, &[number])).collect();
+    ledger.claim_seats(&claims, at(0)).await.unwrap();
+    ledger.confirm(&[confirm(1), confirm(2)], at(1)).await.unwrap();
+    let extend = |number| ExtendHold { booking: confirm(number).booking, user: confirm(number).user, by_seconds: 60 };
+    ledger.extend(&[extend(3), extend(4)], at(2)).await.unwrap();
+    ledger.confirm(&[confirm(4)], at(3)).await.unwrap();
+    let release = Release { booking: confirm(5).booking, user: confirm(5).user };
+    ledger.release(&[release], at(4)).await.unwrap();
+    let cancel = CancelSeats { booking: confirm(2).booking, user: confirm(2).user, seats: vec![(SeatIndex(2), 0)] };
+    ledger.cancel(&[cancel], at(5)).await.unwrap();
+    let expired = ledger.expire(at(60_000), 10).await.unwrap();
+    assert_eq!(expired.answers.iter().map(|booking| booking.booking_id.as_str()).collect::<Vec<_>>(), ["booking_6"]);
+    let mut other = schema.intruder().await;
+    let holds: Vec<(String, i64)> =
+        sqlx::query_as("SELECT booking_id, expires_at FROM holds").fetch_all(&mut other).await.unwrap();
+    assert_eq!(holds, [("booking_3".to_owned(), at(120_000).as_millis())]);
+    let heard: Vec<String> = ledger
+        .door_bookings(&claims[0].event, 0, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|heard| heard.booking.booking_id.as_str().to_owned())
+        .collect();
+    assert_eq!(heard, ["booking_1", "booking_4", "booking_2"], "each once, by its last change");
 }
 
 #[tokio::test]

@@ -81,8 +81,9 @@ pub(super) async fn bookings(
     max: usize,
 ) -> Read<Vec<DoorBooking>> {
     let changes: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT door_version, booking_id FROM bookings WHERE event_id = $1 AND door_version > $2
-         ORDER BY door_version LIMIT $3",
+        "SELECT d.version, d.booking_id FROM door_changes d
+         JOIN bookings b ON b.booking_id = d.booking_id AND b.door_version = d.version
+         WHERE d.event_id = $1 AND d.version > $2 ORDER BY d.version LIMIT $3",
     )
     .bind(event.as_str())
     .bind(to_i64(since))

@@ -53,8 +53,8 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
     let moved: Moved = from_json(&moved)?;
     // In the order of their ids, as everybody locks several bookings.
     let rows = sqlx::query(select_bookings!(
-        "WHERE b.event_id = $1 AND b.state = 'confirmed' AND b.door_version IS NOT NULL AND b.created_at <= $2
-            AND b.moves_told < $3
+        "WHERE b.booking_id IN (SELECT booking_id FROM door_changes WHERE event_id = $1)
+            AND b.state = 'confirmed' AND b.created_at <= $2 AND b.moves_told < $3
         ORDER BY b.booking_id LIMIT $4 FOR UPDATE"
     ))
     .bind(&event)
@@ -82,7 +82,8 @@ pub(super) async fn tell(connection: &mut PgConnection, max: usize, now: Timesta
         // A hold that was made before the move, or just after it, may still be confirmed.
         sqlx::query(
             "UPDATE event_versions SET tell_at = CASE WHEN $4 OR EXISTS (
-                SELECT 1 FROM bookings b WHERE b.event_id = $1 AND b.state = 'held' AND b.created_at <= $2) THEN $3 END
+                SELECT 1 FROM holds h JOIN bookings b ON b.booking_id = h.booking_id
+                WHERE h.event_id = $1 AND b.created_at <= $2) THEN $3 END
              WHERE event_id = $1",
         )
         .bind(&event)
@@ -105,9 +106,9 @@ pub(super) async fn telling(connection: &mut PgConnection, event: &EventId) -> R
     let Some(moved) = moved.flatten() else { return Ok(None) };
     let moved: Moved = from_json(&moved)?;
     let (told, left): (i64, i64) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE moves_told >= $1), count(*) FILTER (WHERE moves_told < $1)
-         FROM bookings
-         WHERE event_id = $2 AND state = 'confirmed' AND door_version IS NOT NULL AND created_at <= $3",
+        "SELECT count(*) FILTER (WHERE b.moves_told >= $1), count(*) FILTER (WHERE b.moves_told < $1)
+         FROM door_changes d JOIN bookings b ON b.booking_id = d.booking_id AND b.door_version = d.version
+         WHERE d.event_id = $2 AND b.state = 'confirmed' AND b.created_at <= $3",
     )
     .bind(i64::from(moved.number))
     .bind(event.as_str())

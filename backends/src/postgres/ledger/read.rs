@@ -75,9 +75,10 @@ pub(super) async fn bookings_called_off(connection: &mut PgConnection, max: usiz
     // All of the event are looked at for each batch: rarer than a confirmation, which would have to keep an index of them.
     let rows = sqlx::query(select_bookings!(
         "WHERE b.booking_id IN (
-            SELECT o.booking_id FROM bookings o
-            WHERE o.state = 'confirmed' AND o.door_version IS NOT NULL
-                AND o.event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
+            SELECT o.booking_id FROM door_changes d
+            JOIN bookings o ON o.booking_id = d.booking_id AND o.door_version = d.version
+            WHERE o.state = 'confirmed'
+                AND d.event_id IN (SELECT event_id FROM event_versions WHERE called_off IS NOT NULL)
             ORDER BY o.number LIMIT $1)
         ORDER BY b.number"
     ))
@@ -90,7 +91,7 @@ pub(super) async fn bookings_called_off(connection: &mut PgConnection, max: usiz
 /// Up to `max` holds whose deadline has passed, oldest first.
 pub(super) async fn due(connection: &mut PgConnection, now: Timestamp, max: usize) -> Read<Vec<BookingId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT booking_id FROM bookings WHERE state = 'held' AND expires_at <= $1
+        "SELECT booking_id FROM holds WHERE expires_at <= $1
          ORDER BY expires_at, booking_id LIMIT $2",
     )
     .bind(now.as_millis())
@@ -125,8 +126,8 @@ pub(super) async fn seat_states(connection: &mut PgConnection, event: &EventId) 
 pub(super) async fn totals(connection: &mut PgConnection, event: &EventId, now: Timestamp) -> Read<Totals> {
     let (booked, held, holding_sessions): (i64, i64, i64) = sqlx::query_as(
         "SELECT coalesce((SELECT booked FROM event_versions WHERE event_id = $1), 0),
-            coalesce(sum(cardinality(seats)), 0)::bigint, count(DISTINCT session)
-         FROM bookings WHERE event_id = $1 AND state = 'held' AND expires_at > $2",
+            coalesce(sum(cardinality(b.seats)), 0)::bigint, count(DISTINCT b.session)
+         FROM holds h JOIN bookings b ON b.booking_id = h.booking_id WHERE h.event_id = $1 AND h.expires_at > $2",
     )
     .bind(event.as_str())
     .bind(now.as_millis())

@@ -40,13 +40,12 @@ pub(super) async fn begin(
         carries,
         rests_until: resting.map(Timestamp::from_millis),
     };
-    let (holds, last): (i64, Option<i64>) = sqlx::query_as(
-        "SELECT count(*), max(expires_at) FROM bookings WHERE event_id = $1 AND state = 'held' AND expires_at > $2",
-    )
-    .bind(event.as_str())
-    .bind(now.as_millis())
-    .fetch_one(&mut *transaction)
-    .await?;
+    let (holds, last): (i64, Option<i64>) =
+        sqlx::query_as("SELECT count(*), max(expires_at) FROM holds WHERE event_id = $1 AND expires_at > $2")
+            .bind(event.as_str())
+            .bind(now.as_millis())
+            .fetch_one(&mut *transaction)
+            .await?;
     let holds = last.map(|last| Ok::<_, sqlx::Error>((to_u64(holds)?, Timestamp::from_millis(last)))).transpose()?;
     let (begun, after) = judge_begin(&hall, change, (version, to_u64(stands)?), holds);
     let Some(after) = after else { return Ok(begun) };

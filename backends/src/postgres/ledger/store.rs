@@ -45,7 +45,8 @@ async fn reseat(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx
     }
     let bookings = || reseated.iter().map(|id| &books.bookings[*id].booking);
     let written = sqlx::query(
-        "UPDATE bookings b SET seats = r.seats::bigint[], cancelled_seats = r.cancelled::bigint[], bought_as = r.bought_as
+        "UPDATE bookings b SET seats = r.seats::bigint[], cancelled_seats = r.cancelled::bigint[], bought_as = r.bought_as,
+            door_version = nextval('door_versions')
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r (booking_id, seats, cancelled, bought_as)
          WHERE b.booking_id = r.booking_id",
     )
@@ -67,9 +68,16 @@ async fn extend(connection: &mut PgConnection, books: &Books) -> Result<(), sqlx
         return Ok(());
     }
     let written = sqlx::query(
-        "UPDATE bookings b SET expires_at = e.expires_at, extended = true
-         FROM unnest($1::text[], $2::bigint[]) AS e (booking_id, expires_at)
-         WHERE b.booking_id = e.booking_id",
+        "WITH extended AS (
+            SELECT b.event_id, b.expires_at AS before, e.booking_id, e.expires_at
+            FROM unnest($1::text[], $2::bigint[]) AS e (booking_id, expires_at)
+            JOIN bookings b ON b.booking_id = e.booking_id
+         ), moved AS (
+            UPDATE holds h SET expires_at = e.expires_at FROM extended e
+            WHERE h.event_id = e.event_id AND h.expires_at = e.before AND h.booking_id = e.booking_id
+            RETURNING h.booking_id, h.expires_at
+         )
+         UPDATE bookings b SET expires_at = m.expires_at, extended = true FROM moved m WHERE b.booking_id = m.booking_id",
     )
     .bind(extended.iter().map(|booking| booking.booking_id.as_str()).collect::<Vec<_>>())
     .bind(extended.iter().map(|booking| booking.expires_at.as_millis()).collect::<Vec<_>>())
@@ -120,7 +128,9 @@ fn gave_up(books: &Books, index: SeatIndex, seat: &Seat, owner: &BookingId) -> b
         && books.bookings.get(owner).is_some_and(|kept| kept.changed && is_free(&kept.booking))
 }
 
-/// Everything but the seats given up. A seat that somebody else has is taken over only where that hold has run out.
+/// Everything but the seats given up. A seat that somebody else has is taken over only where that hold has run out. The rows
+/// of holds that end are each looked up by their key and then deleted by their place, whatever the statistics say: under
+/// the events' locks nobody else moves them.
 const WRITE: &str = "WITH made AS (
         INSERT INTO bookings (booking_id, event_id, user_id, session, seats, state, amount, currency, expires_at,
             created_at, fingerprint, max_seats)
@@ -131,6 +141,9 @@ const WRITE: &str = "WITH made AS (
             AS m (booking_id, event_id, user_id, session, seats, amount, currency, expires_at, created_at,
                 fingerprint, max_seats, place)
         ORDER BY place
+        RETURNING event_id, expires_at, booking_id
+    ), begun AS (
+        INSERT INTO holds (event_id, expires_at, booking_id) SELECT event_id, expires_at, booking_id FROM made
         RETURNING 1
     ), settled AS (
         UPDATE bookings b SET state = s.state, settled_at = s.settled_at, transaction_id = s.transaction_id,
@@ -139,7 +152,15 @@ const WRITE: &str = "WITH made AS (
         FROM unnest($12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[])
             AS s (booking_id, state, settled_at, transaction_id, refund)
         WHERE b.booking_id = s.booking_id
-        RETURNING 1
+        RETURNING b.event_id, b.expires_at, b.booking_id, b.door_version
+    ), ended AS (
+        DELETE FROM holds WHERE ctid = ANY (ARRAY(
+            SELECT h.ctid FROM settled s CROSS JOIN LATERAL (
+                SELECT ctid FROM holds
+                WHERE event_id = s.event_id AND expires_at = s.expires_at AND booking_id = s.booking_id OFFSET 0) h))
+    ), heard AS (
+        INSERT INTO door_changes (event_id, version, booking_id)
+        SELECT event_id, door_version, booking_id FROM settled WHERE door_version IS NOT NULL
     ), taken AS (
         INSERT INTO seat_claims AS c (event_id, seat, booking_id, until, claimed_at)
         SELECT event_id, seat, booking_id, until, $21
@@ -168,7 +189,7 @@ const WRITE: &str = "WITH made AS (
     ), marked AS (
         INSERT INTO acts (act_id) VALUES ($29)
     )
-    SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM settled), (SELECT count(*) FROM taken) + (SELECT count(*) FROM kept),
+    SELECT (SELECT count(*) FROM begun), (SELECT count(*) FROM settled), (SELECT count(*) FROM taken) + (SELECT count(*) FROM kept),
         (SELECT count(*) FROM counted)";
 
 async fn write(connection: &mut PgConnection, books: &Books, act: ActId) -> Result<(), sqlx::Error> {
